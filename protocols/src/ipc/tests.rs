@@ -1,0 +1,341 @@
+//! The JSON that other programs see and write, letter by letter.
+
+use super::{device::*, *};
+
+#[track_caller]
+fn assert_json<T>(value: &T, json: &str)
+where
+    T: Serialize + for<'de> Deserialize<'de> + PartialEq + std::fmt::Debug,
+{
+    assert_eq!(serde_json::to_string(value).unwrap(), json);
+    assert_eq!(serde_json::from_str::<T>(json).unwrap(), *value);
+}
+
+#[test]
+fn requests() {
+    let guest = "debian".to_owned();
+    assert_json(&Request::Guests, r#""guests""#);
+    assert_json(&Request::Outputs, r#""outputs""#);
+    assert_json(
+        &Request::Stats { guest: None },
+        r#"{"stats":{"guest":null}}"#,
+    );
+    assert_json(
+        &Request::Stats {
+            guest: Some(guest.clone()),
+        },
+        r#"{"stats":{"guest":"debian"}}"#,
+    );
+    assert_json(
+        &Request::Screenshot {
+            target: ScreenshotTarget::Output {
+                name: "HEADLESS-1".to_owned(),
+            },
+            path: "/tmp/a.png".into(),
+        },
+        r#"{"screenshot":{"target":{"output":{"name":"HEADLESS-1"}},"path":"/tmp/a.png"}}"#,
+    );
+    assert_json(
+        &Request::Screenshot {
+            target: ScreenshotTarget::Guest {
+                name: guest.clone(),
+                scanout: 1,
+            },
+            path: "/tmp/a.png".into(),
+        },
+        r#"{"screenshot":{"target":{"guest":{"name":"debian","scanout":1}},"path":"/tmp/a.png"}}"#,
+    );
+    assert_json(
+        &Request::Restart {
+            guest: guest.clone(),
+        },
+        r#"{"restart":{"guest":"debian"}}"#,
+    );
+    assert_json(
+        &Request::Resize {
+            guest,
+            scanout: 0,
+            width: 1280,
+            height: 720,
+        },
+        r#"{"resize":{"guest":"debian","scanout":0,"width":1280,"height":720}}"#,
+    );
+    assert_json(&Request::Quit, r#""quit""#);
+}
+
+#[test]
+fn a_request_may_leave_out_whose_stats() {
+    let request: Request = serde_json::from_str(r#"{"stats":{}}"#).unwrap();
+    assert_eq!(request, Request::Stats { guest: None });
+}
+
+#[test]
+fn a_misspelt_request_is_an_error() {
+    for json in [
+        r#""gests""#,
+        r#"{"stats":{"gest":"debian"}}"#,
+        r#"{"restart":{}}"#,
+    ] {
+        assert!(serde_json::from_str::<Request>(json).is_err(), "{json}");
+    }
+}
+
+#[test]
+fn refusals() {
+    for (code, name) in [
+        (ErrorCode::InvalidRequest, "invalid_request"),
+        (ErrorCode::UnknownGuest, "unknown_guest"),
+        (ErrorCode::UnknownScanout, "unknown_scanout"),
+        (ErrorCode::UnknownOutput, "unknown_output"),
+        (ErrorCode::NothingShown, "nothing_shown"),
+        (ErrorCode::Unsupported, "unsupported"),
+        (ErrorCode::InvalidPath, "invalid_path"),
+        (ErrorCode::Failed, "failed"),
+    ] {
+        assert_json(
+            &Reply::error(code, "No."),
+            &format!(r#"{{"error":{{"code":"{name}","text":"No."}}}}"#),
+        );
+    }
+}
+
+#[test]
+fn done_and_screenshot() {
+    assert_json(&Reply::Ok(Answer::Done), r#"{"ok":"done"}"#);
+    assert_json(
+        &Reply::Ok(Answer::Screenshot(Screenshot {
+            path: "/tmp/a.png".into(),
+            width: 1920,
+            height: 1080,
+        })),
+        r#"{"ok":{"screenshot":{"path":"/tmp/a.png","width":1920,"height":1080}}}"#,
+    );
+}
+
+#[test]
+fn guests() {
+    let guest = Guest {
+        name: "debian".to_owned(),
+        state: GuestState::Running,
+        device_pid: Some(11),
+        vmm_pid: None,
+        dialect: Some("qemu-vhost-user-gpu".to_owned()),
+        last_output: vec!["Booting".to_owned()],
+    };
+    assert_json(
+        &Reply::Ok(Answer::Guests(vec![guest])),
+        concat!(
+            r#"{"ok":{"guests":[{"name":"debian","state":"running","device_pid":11,"#,
+            r#""vmm_pid":null,"dialect":"qemu-vhost-user-gpu","last_output":["Booting"]}]}}"#
+        ),
+    );
+    for (state, name) in [
+        (GuestState::Starting, r#""starting""#),
+        (GuestState::Waiting, r#""waiting""#),
+        (GuestState::Running, r#""running""#),
+        (GuestState::Restarting, r#""restarting""#),
+        (GuestState::Stopped, r#""stopped""#),
+        (GuestState::Failed, r#""failed""#),
+    ] {
+        assert_json(&state, name);
+    }
+}
+
+#[test]
+fn outputs() {
+    let output = Output {
+        name: "HEADLESS-1".to_owned(),
+        width: 1920,
+        height: 1080,
+        millihertz: 60_000,
+        position: Position { x: -5, y: 0 },
+        scale: 1.5,
+        renderer: Renderer::Pixman,
+    };
+    assert_json(
+        &Reply::Ok(Answer::Outputs(vec![output])),
+        concat!(
+            r#"{"ok":{"outputs":[{"name":"HEADLESS-1","width":1920,"height":1080,"#,
+            r#""millihertz":60000,"position":{"x":-5,"y":0},"scale":1.5,"renderer":"pixman"}]}}"#
+        ),
+    );
+    assert_json(&Renderer::Gles, r#""gles""#);
+}
+
+fn scanout() -> ScanoutStats {
+    ScanoutStats {
+        scanout: 1,
+        width: 1280,
+        height: 800,
+        millihertz: 60_000,
+        frames_flushed: 10,
+        frames_presented: 8,
+        frames_missed: 2,
+        frames_zero_copy: 0,
+        bytes_copied: 4096,
+        path: PresentPath::Copy,
+        reason: Some(Reason {
+            code: "no_udmabuf".to_owned(),
+            text: "/dev/udmabuf is missing".to_owned(),
+        }),
+        flush_to_present_p50_us: Some(9000),
+        flush_to_present_p99_us: Some(17000),
+        cursor: Some(CursorState {
+            x: -3,
+            visible: true,
+            width: 64,
+            height: 64,
+            ..Default::default()
+        }),
+    }
+}
+
+const SCANOUT: &str = concat!(
+    r#"{"scanout":1,"width":1280,"height":800,"millihertz":60000,"frames_flushed":10,"#,
+    r#""frames_presented":8,"frames_missed":2,"frames_zero_copy":0,"bytes_copied":4096,"#,
+    r#""path":"copy","reason":{"code":"no_udmabuf","text":"/dev/udmabuf is missing"},"#,
+    r#""flush_to_present_p50_us":9000,"flush_to_present_p99_us":17000,"#,
+    r#""cursor":{"x":-3,"y":0,"visible":true,"width":64,"height":64,"hot_x":0,"hot_y":0}}"#
+);
+
+#[test]
+fn stats() {
+    let device = DeviceStats {
+        dialect: Some("uml".to_owned()),
+        scanouts: vec![scanout()],
+    };
+    assert_json(
+        &Reply::Ok(Answer::Stats(vec![GuestStats {
+            guest: "debian".to_owned(),
+            device,
+        }])),
+        &format!(
+            r#"{{"ok":{{"stats":[{{"guest":"debian","device":{{"dialect":"uml","scanouts":[{SCANOUT}]}}}}]}}}}"#
+        ),
+    );
+    for (path, name) in [
+        (PresentPath::DmabufPlane, r#""dmabuf_plane""#),
+        (PresentPath::DmabufSampled, r#""dmabuf_sampled""#),
+        (PresentPath::SharedMemory, r#""shared_memory""#),
+        (PresentPath::Copy, r#""copy""#),
+        (PresentPath::Nothing, r#""nothing""#),
+    ] {
+        assert_json(&path, name);
+    }
+}
+
+#[test]
+fn names_and_fields_of_a_newer_version_are_tolerated() {
+    let guest = r#"{"name":"a","state":"frozen","device_pid":1,"vmm_pid":2,"dialect":null,
+        "last_output":[],"mood":"good"}"#;
+    assert_eq!(
+        serde_json::from_str::<Guest>(guest).unwrap().state,
+        GuestState::Unknown
+    );
+    assert_eq!(
+        serde_json::from_str::<PresentPath>(r#""beam""#).unwrap(),
+        PresentPath::Unknown
+    );
+    assert_eq!(
+        serde_json::from_str::<Renderer>(r#""vulkan""#).unwrap(),
+        Renderer::Unknown
+    );
+    assert_eq!(
+        serde_json::from_str::<ErrorCode>(r#""no_mood""#).unwrap(),
+        ErrorCode::Unknown
+    );
+}
+
+#[test]
+fn the_status_channel() {
+    assert_json(&DeviceEvent::Listening, r#""listening""#);
+    assert_json(
+        &DeviceEvent::Connected {
+            dialect: "uml".to_owned(),
+        },
+        r#"{"connected":{"dialect":"uml"}}"#,
+    );
+    assert_json(&DeviceEvent::Disconnected, r#""disconnected""#);
+    assert_json(
+        &DeviceEvent::Stats(DeviceStats {
+            dialect: None,
+            scanouts: vec![scanout()],
+        }),
+        &format!(r#"{{"stats":{{"dialect":null,"scanouts":[{SCANOUT}]}}}}"#),
+    );
+    assert_json(&DeviceRequest::Stats, r#""stats""#);
+    assert_json(&DeviceRequest::Quit, r#""quit""#);
+}
+
+#[test]
+fn lines_arrive_in_any_pieces() {
+    let mut sent = to_line(&Request::Guests).unwrap();
+    sent.push_str("\n  \n");
+    sent.push_str(
+        &to_line(&Request::Restart {
+            guest: "a\nb".to_owned(),
+        })
+        .unwrap(),
+    );
+    let mut buffer = LineBuffer::default();
+    let mut received = Vec::new();
+    for byte in sent.bytes() {
+        buffer.push(&[byte]);
+        received.extend(buffer.next_message::<Request>().unwrap());
+    }
+    assert_eq!(
+        received,
+        [
+            Request::Guests,
+            Request::Restart {
+                guest: "a\nb".to_owned()
+            }
+        ]
+    );
+}
+
+#[test]
+fn a_line_that_is_no_message_is_skipped() {
+    let mut buffer = LineBuffer::default();
+    buffer.push(b"{\"gests\"}\n\xff\n\"quit\"\n");
+    assert!(matches!(
+        buffer.next_message::<Request>(),
+        Err(LineError::Malformed(_))
+    ));
+    assert!(matches!(
+        buffer.next_message::<Request>(),
+        Err(LineError::Malformed(_))
+    ));
+    assert_eq!(
+        buffer.next_message::<Request>().unwrap(),
+        Some(Request::Quit)
+    );
+}
+
+#[test]
+fn an_endless_line_is_an_error_as_soon_as_it_is_too_long() {
+    let mut buffer = LineBuffer::default();
+    buffer.push(&vec![b' '; MAX_LINE]);
+    assert!(buffer.next_message::<Request>().unwrap().is_none());
+    buffer.push(b" ");
+    assert!(matches!(
+        buffer.next_message::<Request>(),
+        Err(LineError::TooLong)
+    ));
+    buffer.push(b"\n");
+    assert!(matches!(
+        buffer.next_message::<Request>(),
+        Err(LineError::TooLong)
+    ));
+}
+
+#[test]
+fn a_path_without_utf8_is_refused_before_it_is_sent() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let path = std::ffi::OsString::from_vec(vec![b'/', 0xff]).into();
+    let target = ScreenshotTarget::Output {
+        name: "HEADLESS-1".to_owned(),
+    };
+    let request = Request::Screenshot { target, path };
+    assert!(matches!(to_line(&request), Err(LineError::Unsendable(_))));
+}
