@@ -1,0 +1,170 @@
+//! Which pixel formats the host's compositor takes, as dma-bufs and as shared memory.
+//!
+//! A dma-buf that is made of a guest's pages is linear, and nothing else is ever handed over;
+//! the implicit modifier does not count, since a compositor's driver may guess another layout.
+
+use std::{collections::HashSet, fs::File, os::fd::OwnedFd, os::unix::fs::FileExt};
+
+use protocols::virtio_gpu::Format;
+use tracing::warn;
+use wayland_client::{
+    Connection, Dispatch, QueueHandle, WEnum,
+    protocol::wl_shm::{self, WlShm},
+};
+use wayland_protocols::wp::linux_dmabuf::zv1::client::{
+    zwp_linux_dmabuf_feedback_v1::{self, ZwpLinuxDmabufFeedbackV1},
+    zwp_linux_dmabuf_v1::{self, ZwpLinuxDmabufV1},
+};
+
+use super::State;
+
+/// `DRM_FORMAT_MOD_LINEAR`: rows one after the other.
+pub(super) const LINEAR: u64 = 0;
+
+/// The version of `zwp_linux_dmabuf_v1` that tells formats through a feedback object.
+pub(super) const VERSION_FEEDBACK: u32 = 4;
+
+/// Bytes of a format table's entry: fourcc, four unused, modifier.
+const TABLE_ENTRY: usize = 16;
+
+/// Tranches name entries by 16-bit numbers: a longer table has entries that nothing can name.
+const MAX_TABLE: usize = TABLE_ENTRY * 65536;
+
+/// What the compositor takes.
+#[derive(Debug, Default)]
+pub(super) struct Formats {
+    linear: HashSet<u32>,
+    shm: HashSet<u32>,
+    feedback: Feedback,
+}
+
+/// What a feedback object has said since its last `done`.
+#[derive(Debug, Default)]
+struct Feedback {
+    table: Vec<(u32, u64)>,
+    linear: HashSet<u32>,
+}
+
+impl Formats {
+    /// Whether a linear dma-buf of this format can be shown.
+    pub(super) fn takes_dmabuf(&self, format: Format) -> bool {
+        self.linear.contains(&format.drm_fourcc())
+    }
+
+    /// The code under which `wl_shm` takes this format, where it does.
+    pub(super) fn shm(&self, format: Format) -> Option<wl_shm::Format> {
+        match format {
+            // The two that every compositor takes; their codes are older than the fourccs.
+            Format::Bgra8888 => Some(wl_shm::Format::Argb8888),
+            Format::Bgrx8888 => Some(wl_shm::Format::Xrgb8888),
+            other => {
+                let fourcc = other.drm_fourcc();
+                let code = wl_shm::Format::try_from(fourcc).ok();
+                code.filter(|_| self.shm.contains(&fourcc))
+            }
+        }
+    }
+}
+
+impl Feedback {
+    fn add_tranche(&mut self, indices: &[u8]) {
+        let (indices, _) = indices.as_chunks::<2>();
+        let entries = indices.iter().filter_map(|index| {
+            let index = usize::from(u16::from_ne_bytes(*index));
+            self.table.get(index).copied()
+        });
+        for (fourcc, modifier) in entries {
+            if modifier == LINEAR {
+                self.linear.insert(fourcc);
+            }
+        }
+    }
+}
+
+/// Reads the table from its file: mapping it would let the compositor change it under our hands.
+fn read_table(fd: OwnedFd, size: u32) -> Vec<(u32, u64)> {
+    let size = usize::try_from(size).unwrap_or(MAX_TABLE).min(MAX_TABLE);
+    let mut bytes = vec![0; size];
+    if let Err(error) = File::from(fd).read_exact_at(&mut bytes, 0) {
+        warn!(
+            "Reading the compositor's table of dma-buf formats failed: {error}; frames are copied"
+        );
+        return Vec::new();
+    }
+    parse_table(&bytes)
+}
+
+fn parse_table(bytes: &[u8]) -> Vec<(u32, u64)> {
+    let (entries, _) = bytes.as_chunks::<TABLE_ENTRY>();
+    entries
+        .iter()
+        .map(|entry| {
+            let [a, b, c, d, _, _, _, _, modifier @ ..] = *entry;
+            (
+                u32::from_ne_bytes([a, b, c, d]),
+                u64::from_ne_bytes(modifier),
+            )
+        })
+        .collect()
+}
+
+impl Dispatch<ZwpLinuxDmabufFeedbackV1, ()> for State {
+    fn event(
+        state: &mut Self,
+        _: &ZwpLinuxDmabufFeedbackV1,
+        event: zwp_linux_dmabuf_feedback_v1::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        use zwp_linux_dmabuf_feedback_v1::Event;
+        let formats = &mut state.formats;
+        match event {
+            Event::FormatTable { fd, size } => formats.feedback.table = read_table(fd, size),
+            Event::TrancheFormats { indices } => formats.feedback.add_tranche(&indices),
+            Event::Done => formats.linear = std::mem::take(&mut formats.feedback.linear),
+            // Devices and flags say where to allocate; a guest's pages are where they are.
+            _ => {}
+        }
+    }
+}
+
+impl Dispatch<ZwpLinuxDmabufV1, ()> for State {
+    fn event(
+        state: &mut Self,
+        _: &ZwpLinuxDmabufV1,
+        event: zwp_linux_dmabuf_v1::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        // Version 3 only; from version 4 on there is the feedback.
+        if let zwp_linux_dmabuf_v1::Event::Modifier {
+            format,
+            modifier_hi,
+            modifier_lo,
+        } = event
+            && (u64::from(modifier_hi) << 32 | u64::from(modifier_lo)) == LINEAR
+        {
+            state.formats.linear.insert(format);
+        }
+    }
+}
+
+impl Dispatch<WlShm, ()> for State {
+    fn event(
+        state: &mut Self,
+        _: &WlShm,
+        event: wl_shm::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        if let wl_shm::Event::Format { format } = event {
+            state.formats.shm.insert(match format {
+                WEnum::Value(format) => format.into(),
+                WEnum::Unknown(code) => code,
+            });
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The product's display: every scanout is a window of the host's Wayland compositor.
+//!
+//! The rooms, each for one concern:
+//!
+//! | room | owns |
+//! |------|------|
+//! | `connection` | the socket: opening, reading, writing, its end |
+//! | `globals` | what the compositor offers, and in which versions it is used |
+//! | `formats` | which pixel formats it takes |
+//! | `window` | a scanout's window and its life |
+//! | `geometry` | how large a window is, and when the guest is asked to change its mode |
+//! | `objects` | making `wl_buffer`s from pixel memory |
+//! | `buffers` | which `wl_buffer` is attached, and when the host has released it |
+//! | `frames` | a frame's way from `present` to the host |
+//! | `presentation` | when a frame became light |
+//! | `cursor` | the guest's pointer |
+//! | `outputs` | refresh rates |
+//!
+//! Two rules hold everywhere. After [`WaylandDisplay::connect`] nothing waits for the host:
+//! whatever needs its answer is kept and goes on when the answer comes. And nothing that the host
+//! sends can make the device panic: an event for something that is gone is ignored.
+
+mod buffers;
+mod connection;
+mod cursor;
+mod formats;
+mod frames;
+mod geometry;
+mod globals;
+mod objects;
+mod outputs;
+mod presentation;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, VecDeque, vec_deque},
+    os::fd::{AsFd, BorrowedFd},
+    time::Instant,
+};
+
+use wayland_client::{Proxy, QueueHandle};
+
+pub use self::connection::{ConnectError, Lost, WaylandSource};
+use self::{
+    buffers::Buffers,
+    connection::{Link, deadline},
+    cursor::Pointer,
+    formats::Formats,
+    globals::{Globals, Offer},
+    outputs::Outputs,
+    presentation::Clock,
+    window::{Owner, Stage, Titles, Window},
+};
+use super::{
+    BufferId, CursorUpdate, Display, DisplayEvent, Frame, PixelLayout, PixelMemory, Refused,
+    ScanoutId,
+};
+
+/// The connection to the host's compositor, and every window of one guest.
+///
+/// The owner's event loop watches [`AsFd::as_fd`] for reading (and for writing while
+/// [`WaylandDisplay::wants_write`] says so), calls [`WaylandDisplay::dispatch`] when there is
+/// something, handles [`WaylandDisplay::take_events`] until there is none, and calls
+/// [`WaylandDisplay::flush`] before it sleeps. None of these blocks.
+#[derive(Debug)]
+pub struct WaylandDisplay {
+    link: Link<State>,
+    state: State,
+    lost_reported: bool,
+}
+
+/// Everything that events of the compositor act upon.
+#[derive(Debug)]
+struct State {
+    handle: QueueHandle<State>,
+    globals: Globals,
+    formats: Formats,
+    clock: Clock,
+    outputs: Outputs,
+    titles: Titles,
+    buffers: Buffers,
+    scanouts: BTreeMap<ScanoutId, Scanout>,
+    events: VecDeque<DisplayEvent>,
+}
+
+/// What is known about a scanout, with its window or without.
+#[derive(Debug, Default)]
+struct Scanout {
+    window: Option<Window>,
+    pointer: Pointer,
+    /// The refresh rate that was reported last, in millihertz.
+    refresh: Option<u32>,
+}
+
+impl WaylandDisplay {
+    /// Connects and learns what the compositor offers. The only call that waits: at most a few
+    /// seconds for the compositor's first answers.
+    ///
+    /// `guest` is the name that window titles show; `scanouts` is how many screens the guest can
+    /// have, so that titles number them where there are several.
+    ///
+    /// # Errors
+    /// No compositor, one that does not answer, or one that lacks a protocol Lucarne can't do
+    /// without. The text tells the user what to do.
+    pub fn connect(
+        source: WaylandSource,
+        guest: &str,
+        scanouts: usize,
+    ) -> Result<Self, ConnectError> {
+        Self::connect_until(source, guest, scanouts, deadline())
+    }
+
+    fn connect_until(
+        source: WaylandSource,
+        guest: &str,
+        scanouts: usize,
+        until: Instant,
+    ) -> Result<Self, ConnectError> {
+        let connection = source.open()?;
+        let offer = Offer::ask(&connection, until)?;
+        let mut link = Link::new(&connection);
+        let handle = link.handle();
+        let registry = connection.display().get_registry(&handle, ());
+        let globals = Globals::bind(&offer, &registry, &handle)?;
+        if let Some(dmabuf) = &globals.dmabuf
+            && dmabuf.version() >= formats::VERSION_FEEDBACK
+        {
+            dmabuf.get_default_feedback(&handle, ());
+        }
+        let mut state = State {
+            handle,
+            globals,
+            formats: Formats::default(),
+            clock: Clock::default(),
+            outputs: Outputs::default(),
+            titles: Titles::new(guest, scanouts),
+            buffers: Buffers::default(),
+            scanouts: BTreeMap::new(),
+            events: VecDeque::new(),
+        };
+        // Formats and clock: without them the first import could not be judged.
+        link.round_trip(&mut state, until)?;
+        Ok(Self {
+            link,
+            state,
+            lost_reported: false,
+        })
+    }
+
+    /// Reads what the compositor sent and turns it into events; never blocks.
+    ///
+    /// # Errors
+    /// The connection is gone ([`DisplayEvent::Lost`] is queued once as well).
+    pub fn dispatch(&mut self) -> Result<(), Lost> {
+        let result = self.link.dispatch(&mut self.state);
+        self.report_loss(result)
+    }
+
+    /// Sends what is queued, pointer movements included; never blocks.
+    ///
+    /// # Errors
+    /// The connection is gone ([`DisplayEvent::Lost`] is queued once as well).
+    pub fn flush(&mut self) -> Result<(), Lost> {
+        let mut result = Ok(());
+        if self.link.is_blocked() {
+            result = self.link.flush();
+        }
+        // A pointer that goes on moving must not pile up requests that the host does not read.
+        if result.is_ok() && !self.link.is_blocked() {
+            self.state.settle();
+            result = self.link.flush();
+        }
+        self.report_loss(result)
+    }
+
+    /// Whether the socket was full at the last flush: watch it for writing, and flush then.
+    #[must_use]
+    pub fn wants_write(&self) -> bool {
+        self.link.is_blocked()
+    }
+
+    /// The events since the last call, oldest first. Calls to [`Display`] can add further ones.
+    pub fn take_events(&mut self) -> vec_deque::IntoIter<DisplayEvent> {
+        std::mem::take(&mut self.state.events).into_iter()
+    }
+
+    fn report_loss(&mut self, result: Result<(), Lost>) -> Result<(), Lost> {
+        if result.is_err() && !std::mem::replace(&mut self.lost_reported, true) {
+            self.state.events.push_back(DisplayEvent::Lost);
+        }
+        result
+    }
+}
+
+impl AsFd for WaylandDisplay {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.link.as_fd()
+    }
+}
+
+impl State {
+    fn window(&mut self, scanout: ScanoutId) -> Option<&mut Window> {
+        self.scanouts.get_mut(&scanout)?.window.as_mut()
+    }
+
+    /// Sends what was only noted so far: pointers, and commits that nothing else brought about.
+    fn settle(&mut self) {
+        for (scanout, record) in &mut self.scanouts {
+            let Some(window) = &mut record.window else {
+                continue;
+            };
+            if window.stage == Stage::Mapped {
+                let (pointer, owner) = (&mut record.pointer, Owner(*scanout));
+                window.apply_pointer(pointer, owner, &self.globals, &self.handle);
+                window.commit_if_dirty();
+            }
+        }
+    }
+}
+
+impl Display for WaylandDisplay {
+    fn import(
+        &mut self,
+        buffer: BufferId,
+        layout: PixelLayout,
+        memory: PixelMemory,
+    ) -> Result<(), Refused> {
+        let State {
+            buffers,
+            globals,
+            formats,
+            handle,
+            ..
+        } = &mut self.state;
+        buffers.import(buffer, layout, memory, globals, formats, handle)
+    }
+
+    fn forget(&mut self, buffer: BufferId) {
+        self.state.forget(buffer);
+    }
+
+    fn present(&mut self, scanout: ScanoutId, frame: Frame) {
+        self.state.present(scanout, frame);
+    }
+
+    fn disable(&mut self, scanout: ScanoutId) {
+        self.state.disable(scanout);
+    }
+
+    fn cursor(&mut self, scanout: ScanoutId, update: CursorUpdate) {
+        self.state
+            .scanouts
+            .entry(scanout)
+            .or_default()
+            .pointer
+            .update(update);
+    }
+}

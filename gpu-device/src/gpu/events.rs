@@ -1,0 +1,169 @@
+//! What the host reports, and what follows from it: the second of the two clocks.
+
+use std::time::Duration;
+
+use protocols::ipc::PresentPath;
+use tracing::{debug, info};
+
+use super::{Context, Gpu, imports::Owner, pacing::Then, resources::Kind, scanouts::Way};
+use crate::{
+    display::{BufferId, FrameId, PixelLayout, Refused, ScanoutId},
+    renderer::pixels::slots::Slots,
+};
+
+impl Gpu {
+    /// The host takes another frame.
+    pub(super) fn on_ready(&mut self, id: ScanoutId, context: &mut Context<'_>) {
+        let index = usize::from(id.0);
+        let Some(scanout) = self.scanouts.get_mut(index) else {
+            return;
+        };
+        if scanout.pacing.ready() == Then::HandOver {
+            self.hand_over(index, context);
+        }
+    }
+
+    /// The host no longer reads a buffer.
+    pub(super) fn on_released(&mut self, buffer: BufferId, context: &mut Context<'_>) {
+        if let Some(slots) = self.slots_of(buffer) {
+            slots.released(buffer);
+        }
+        for index in 0..self.scanouts.len() {
+            let Some(scanout) = self.scanouts.get_mut(index) else {
+                continue;
+            };
+            if scanout.pacing.released() == Then::HandOver {
+                self.hand_over(index, context);
+            }
+        }
+    }
+
+    /// The slots that a buffer belongs to.
+    fn slots_of(&mut self, buffer: BufferId) -> Option<&mut Slots> {
+        match self.imports.owner(buffer)? {
+            Owner::Picture(id) => match &mut self.resources.get_mut(id).ok()?.kind {
+                Kind::Picture(picture) => picture.picture.slots_mut(),
+                Kind::Blob(_) => None,
+            },
+            Owner::Shadow(index) => Some(&mut self.scanouts.get_mut(index)?.shadow.as_mut()?.slots),
+            Owner::Blob(_) => None,
+        }
+    }
+
+    /// A frame is on the screen.
+    pub(super) fn on_presented(
+        &mut self,
+        id: ScanoutId,
+        frame: FrameId,
+        refresh: Duration,
+        zero_copy: bool,
+        context: &Context<'_>,
+    ) {
+        let index = usize::from(id.0);
+        let Some(scanout) = self.scanouts.get_mut(index) else {
+            return;
+        };
+        self.hidden.remove(index);
+        scanout.refresh = refresh;
+        let Some(shown) = scanout.take_in_flight(frame) else {
+            return;
+        };
+        let counters = &mut scanout.counters;
+        counters.presented = counters.presented.saturating_add(1);
+        counters.zero_copy = counters.zero_copy.saturating_add(zero_copy.into());
+        let path = match shown.way {
+            Way::DmaBuf if zero_copy => PresentPath::DmabufPlane,
+            Way::DmaBuf => PresentPath::DmabufSampled,
+            Way::Shared => PresentPath::SharedMemory,
+            Way::Copied => PresentPath::Copy,
+        };
+        let before = std::mem::replace(&mut counters.path, path);
+        if let Some(flushed_at) = shown.flushed_at {
+            counters
+                .latency
+                .add(context.now.saturating_duration_since(flushed_at));
+        }
+        if shown.way == Way::DmaBuf {
+            scanout.reason = (!zero_copy).then_some(Refused::NotOnPlane);
+        }
+        if before != path {
+            let reason = scanout.reason.map_or("", Refused::code);
+            // A host may put every other frame on a plane; only the first is worth a line.
+            match before {
+                PresentPath::Nothing => info!(scanout = id.0, ?path, reason, "the guest is shown"),
+                _ => debug!(
+                    scanout = id.0,
+                    ?path,
+                    reason,
+                    "the guest is shown another way"
+                ),
+            }
+        }
+        self.flushes.shown(index, shown.newest);
+    }
+
+    /// A frame was replaced before it was on the screen.
+    pub(super) fn on_discarded(&mut self, id: ScanoutId, frame: FrameId) {
+        let index = usize::from(id.0);
+        let Some(scanout) = self.scanouts.get_mut(index) else {
+            return;
+        };
+        let Some(skipped) = scanout.take_in_flight(frame) else {
+            return;
+        };
+        scanout.counters.missed = scanout.counters.missed.saturating_add(1);
+        self.flushes.shown(index, skipped.newest);
+    }
+
+    /// The host could not import a buffer after all: its frames were dropped. Takes the next step
+    /// down the ladder and shows the current picture again.
+    pub(super) fn on_import_refused(
+        &mut self,
+        buffer: BufferId,
+        refused: Refused,
+        context: &mut Context<'_>,
+    ) {
+        let Some(owner) = self.imports.owner(buffer) else {
+            return;
+        };
+        info!(?owner, reason = %refused, "the host does not take a dma-buf; using shared memory");
+        let layout = match owner {
+            Owner::Blob(id) => self.refuse_view(id, buffer, refused),
+            Owner::Picture(_) | Owner::Shadow(_) => self.slots_of(buffer).map(|slots| {
+                slots.import_refused(buffer, refused);
+                slots.layout()
+            }),
+        };
+        if let Some(layout) = layout {
+            self.imports.remember(layout, refused);
+        }
+        self.imports.forget(context.display, buffer);
+        for index in 0..self.scanouts.len() {
+            let Some(scanout) = self.scanouts.get_mut(index) else {
+                continue;
+            };
+            let was_last = scanout
+                .in_flight
+                .back()
+                .is_some_and(|last| last.buffer == buffer);
+            scanout.in_flight.retain(|frame| frame.buffer != buffer);
+            if was_last {
+                // No Ready will come for it.
+                scanout.pacing.dropped();
+                self.show_again(index, context);
+            }
+        }
+    }
+
+    fn refuse_view(&mut self, id: u32, buffer: BufferId, refused: Refused) -> Option<PixelLayout> {
+        let Kind::Blob(blob) = &mut self.resources.get_mut(id).ok()?.kind else {
+            return None;
+        };
+        let view = blob
+            .views
+            .iter_mut()
+            .find(|view| view.imported == Ok(buffer))?;
+        view.imported = Err(refused);
+        Some(view.layout)
+    }
+}

@@ -1,0 +1,311 @@
+//! What the device tells the guest about its monitors: their modes and their identity.
+
+use std::time::{Duration, Instant};
+
+use protocols::{
+    edid::{Edid, PhysicalSize},
+    virtio_gpu::{DisplayMode, ErrorCode, MAX_SCANOUTS, Rect},
+};
+use tracing::warn;
+
+use super::later;
+
+/// How long a window must keep its size before the guest is told. While a user drags a corner the
+/// host reports a size for each frame, and a guest that follows each of them sets a mode each time.
+pub(super) const RESIZE_SETTLES: Duration = Duration::from_millis(100);
+
+/// The sides of a mode in pixels. Linux's driver drops modes outside of this.
+const SIDES: std::ops::RangeInclusive<u32> = 32..=8192;
+
+/// The refresh rates of a mode in millihertz, as far as they are plausible.
+const MILLIHERTZ: std::ops::RangeInclusive<u32> = 1_000..=1_000_000;
+
+/// A scanout's picture size and rate, as the device offers it to the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mode {
+    /// Width in pixels, 32 to 8192.
+    pub width: u32,
+    /// Height in pixels, 32 to 8192.
+    pub height: u32,
+    /// Refresh rate in millihertz, 1 to 1000 Hz: 60 Hz is 60 000.
+    pub millihertz: u32,
+}
+
+impl Mode {
+    /// What a scanout gets where nobody asks for anything: QEMU's default, which fits on every
+    /// screen and has rows of a multiple of 256 bytes.
+    pub const DEFAULT: Self = Self {
+        width: 1280,
+        height: 800,
+        millihertz: 60_000,
+    };
+
+    /// The nearest mode that can be offered. A rate of zero is one of 60 Hz.
+    fn clamped(self) -> Self {
+        let rate = if self.millihertz == 0 {
+            Self::DEFAULT.millihertz
+        } else {
+            self.millihertz
+        };
+        Self {
+            width: self.width.clamp(*SIDES.start(), *SIDES.end()),
+            height: self.height.clamp(*SIDES.start(), *SIDES.end()),
+            millihertz: rate.clamp(*MILLIHERTZ.start(), *MILLIHERTZ.end()),
+        }
+    }
+}
+
+/// The modes of all scanouts.
+#[derive(Debug)]
+pub(super) struct Modes {
+    name: String,
+    /// 1 to [`MAX_SCANOUTS`].
+    scanouts: Vec<Offered>,
+    changed: bool,
+}
+
+#[derive(Debug)]
+struct Offered {
+    mode: Mode,
+    /// What the mode becomes if nothing else is wanted until then.
+    wanted: Option<(Mode, Instant)>,
+}
+
+impl Modes {
+    pub(super) fn new(name: String, modes: &[Mode]) -> Self {
+        let offered = |mode: &Mode| Offered {
+            mode: mode.clamped(),
+            wanted: None,
+        };
+        let mut scanouts: Vec<_> = modes.iter().take(MAX_SCANOUTS).map(offered).collect();
+        if scanouts.is_empty() {
+            scanouts.push(offered(&Mode::DEFAULT));
+        }
+        Self {
+            name,
+            scanouts,
+            changed: false,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.scanouts.len()
+    }
+
+    pub(super) fn get(&self, scanout: usize) -> Option<Mode> {
+        self.scanouts.get(scanout).map(|offered| offered.mode)
+    }
+
+    /// Offers another mode at once.
+    pub(super) fn set(&mut self, scanout: usize, mode: Mode) {
+        let Some(offered) = self.scanouts.get_mut(scanout) else {
+            return;
+        };
+        offered.wanted = None;
+        let mode = mode.clamped();
+        self.changed |= offered.mode != mode;
+        offered.mode = mode;
+    }
+
+    /// Offers another mode once it has settled.
+    pub(super) fn want(&mut self, scanout: usize, change: impl FnOnce(Mode) -> Mode, now: Instant) {
+        let Some(offered) = self.scanouts.get_mut(scanout) else {
+            return;
+        };
+        let base = offered.wanted.map_or(offered.mode, |(mode, _)| mode);
+        let mode = change(base).clamped();
+        offered.wanted = (mode != offered.mode).then(|| (mode, later(now, RESIZE_SETTLES)));
+    }
+
+    /// Offers what has settled.
+    pub(super) fn expire(&mut self, now: Instant) {
+        for offered in &mut self.scanouts {
+            if let Some((mode, _)) = offered.wanted.take_if(|(_, when)| *when <= now) {
+                offered.mode = mode;
+                self.changed = true;
+            }
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.scanouts
+            .iter()
+            .filter_map(|offered| offered.wanted)
+            .map(|(_, when)| when)
+            .min()
+    }
+
+    /// Whether modes have changed since the last call.
+    pub(super) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// The answer to GET_DISPLAY_INFO: all scanouts in a row, from left to right.
+    pub(super) fn display_info(&self) -> [DisplayMode; MAX_SCANOUTS] {
+        let mut info = [DisplayMode::default(); MAX_SCANOUTS];
+        let mut x = 0_u32;
+        for (entry, Offered { mode, .. }) in info.iter_mut().zip(&self.scanouts) {
+            let rect = Rect {
+                x,
+                y: 0,
+                width: mode.width,
+                height: mode.height,
+            };
+            *entry = DisplayMode {
+                rect,
+                enabled: true,
+                flags: 0,
+            };
+            x = x.saturating_add(mode.width);
+        }
+        info
+    }
+
+    /// The answer to GET_EDID.
+    pub(super) fn edid(&self, scanout: u32) -> Result<Vec<u8>, ErrorCode> {
+        let index = usize::try_from(scanout).map_err(|_| ErrorCode::InvalidParameter)?;
+        let mode = self.get(index).ok_or(ErrorCode::InvalidParameter)?;
+        let described = self.describe(scanout, mode).or_else(|error| {
+            warn!(scanout, %error, "offering the monitor at 60 Hz instead");
+            self.describe(
+                scanout,
+                Mode {
+                    millihertz: Mode::DEFAULT.millihertz,
+                    ..mode
+                },
+            )
+        });
+        described.map_err(|error| {
+            warn!(scanout, %error, "the monitor can't be described");
+            ErrorCode::Unspec
+        })
+    }
+
+    fn describe(&self, scanout: u32, mode: Mode) -> Result<Vec<u8>, protocols::edid::BuildError> {
+        /// What desktops take for a monitor without scaling.
+        const DOTS_PER_INCH: u32 = 96;
+        let edid = Edid {
+            manufacturer: *b"LUC",
+            product: 1,
+            serial: scanout.saturating_add(1),
+            name: self.name.clone(),
+            size: PhysicalSize::at_dpi(mode.width, mode.height, DOTS_PER_INCH),
+            preferred: protocols::edid::Mode {
+                width: mode.width,
+                height: mode.height,
+                millihertz: mode.millihertz,
+            },
+        };
+        edid.encode()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(width: u32, height: u32) -> Mode {
+        Mode {
+            width,
+            height,
+            millihertz: 60_000,
+        }
+    }
+
+    fn modes(modes: &[Mode]) -> Modes {
+        Modes::new("guest".to_owned(), modes)
+    }
+
+    #[test]
+    fn there_are_one_to_sixteen_scanouts_in_a_row() {
+        assert_eq!(modes(&[]).get(0), Some(Mode::DEFAULT));
+        assert_eq!(modes(&[mode(640, 480); 20]).len(), 16);
+
+        let info = modes(&[mode(640, 480), mode(1024, 768)]).display_info();
+        let second = Rect {
+            x: 640,
+            y: 0,
+            width: 1024,
+            height: 768,
+        };
+        assert_eq!(
+            info[1],
+            DisplayMode {
+                rect: second,
+                enabled: true,
+                flags: 0
+            }
+        );
+        assert_eq!(info[2], DisplayMode::default());
+    }
+
+    #[test]
+    fn the_edid_prefers_the_mode_of_the_display_info() {
+        let modes = modes(&[
+            mode(1366, 768),
+            Mode {
+                millihertz: 143_912,
+                ..mode(2560, 1440)
+            },
+        ]);
+        for scanout in 0..2 {
+            let edid = Edid::decode(&modes.edid(scanout).unwrap()).unwrap();
+            let rect = modes.display_info()[scanout as usize].rect;
+            assert_eq!(
+                (edid.preferred.width, edid.preferred.height),
+                (rect.width, rect.height)
+            );
+            assert_eq!((edid.name.as_str(), edid.serial), ("guest", scanout + 1));
+        }
+        assert_eq!(modes.edid(2), Err(ErrorCode::InvalidParameter));
+        assert_eq!(modes.edid(u32::MAX), Err(ErrorCode::InvalidParameter));
+    }
+
+    #[test]
+    fn every_mode_that_can_be_set_can_be_described() {
+        for side in [0, 32, 4095, 4096, 8192, u32::MAX] {
+            for millihertz in [0, 1, 60_000, u32::MAX] {
+                let modes = modes(&[Mode {
+                    width: side,
+                    height: side,
+                    millihertz,
+                }]);
+                assert!(modes.edid(0).is_ok(), "{:?}", modes.get(0));
+            }
+        }
+    }
+
+    #[test]
+    fn the_guest_is_told_once_the_size_has_settled() {
+        let mut modes = modes(&[mode(640, 480)]);
+        let start = Instant::now();
+        let resize = |modes: &mut Modes, width, at| {
+            modes.want(0, |mode| Mode { width, ..mode }, at);
+        };
+        resize(&mut modes, 700, start);
+        resize(&mut modes, 800, start + RESIZE_SETTLES / 2);
+        modes.expire(start + RESIZE_SETTLES);
+        assert!(!modes.take_changed());
+
+        assert_eq!(modes.next_deadline(), Some(start + RESIZE_SETTLES * 3 / 2));
+        modes.expire(start + RESIZE_SETTLES * 2);
+        assert!(modes.take_changed());
+        assert!(!modes.take_changed());
+        assert_eq!(
+            (modes.get(0), modes.next_deadline()),
+            (Some(mode(800, 480)), None)
+        );
+    }
+
+    #[test]
+    fn going_back_to_the_old_size_tells_the_guest_nothing() {
+        let mut modes = modes(&[mode(640, 480)]);
+        let start = Instant::now();
+        modes.want(0, |_| mode(700, 500), start);
+        modes.want(0, |_| mode(640, 480), start);
+        assert_eq!(modes.next_deadline(), None);
+        modes.set(0, mode(640, 480));
+        modes.set(7, mode(1, 1));
+        assert!(!modes.take_changed());
+    }
+}

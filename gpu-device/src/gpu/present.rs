@@ -1,0 +1,167 @@
+//! RESOURCE_FLUSH, and the hand-over of a scanout's newest picture to the host.
+
+use protocols::virtio_gpu::{ErrorCode, Rect, Response};
+
+use super::{
+    Context, FlushId, Gpu, Reply,
+    flushes::{Answer, Scanouts, when_to_answer},
+    ladder::{Means, Presentable},
+    pacing::Then,
+    resources::Kind,
+    scanouts::{InFlight, Way},
+};
+use crate::display::{Frame, FrameId, Refused};
+
+impl Gpu {
+    /// RESOURCE_FLUSH.
+    pub(super) fn flush(
+        &mut self,
+        fenced: bool,
+        rect: Rect,
+        resource_id: u32,
+        context: &mut Context<'_>,
+    ) -> Result<Reply, ErrorCode> {
+        let resource = self.resources.get(resource_id)?;
+        if let Kind::Picture(picture) = &resource.kind
+            && !picture.picture.whole().contains(&rect)
+        {
+            return Err(ErrorCode::InvalidParameter);
+        }
+        let id = self.flushes.next();
+        let mut touched = Scanouts::default();
+        for index in 0..self.scanouts.len() {
+            let Some(scanout) = self.scanouts.get(index) else {
+                continue;
+            };
+            let shown = scanout.shown.filter(|shown| shown.resource == resource_id);
+            let damage = shown.and_then(|shown| shown.source.intersect(&rect));
+            let Some(damage) = damage else { continue };
+            if self.flush_scanout(index, damage, id, context)? {
+                touched.insert(index);
+            }
+        }
+        match when_to_answer(fenced, touched, self.hidden, context.now) {
+            Answer::WhenShown(scanouts, deadline) if self.flushes.keep(id, scanouts, deadline) => {
+                Ok(Reply::Later(id))
+            }
+            _ => Ok(Reply::Now(Response::OkNodata)),
+        }
+    }
+
+    /// Shows new pixels of a scanout. False if there is nothing to show them from.
+    fn flush_scanout(
+        &mut self,
+        index: usize,
+        damage: Rect,
+        id: FlushId,
+        context: &mut Context<'_>,
+    ) -> Result<bool, ErrorCode> {
+        let Some(means) = self.means(index, context) else {
+            return Ok(false);
+        };
+        let Some(scanout) = self.scanouts.get_mut(index) else {
+            return Ok(false);
+        };
+        scanout.counters.flushed = scanout.counters.flushed.saturating_add(1);
+        if scanout.pacing.is_waiting() {
+            scanout.counters.missed = scanout.counters.missed.saturating_add(1);
+        }
+        scanout.damage.add(damage);
+        scanout.newest = id;
+        scanout.flushed_at = Some(context.now);
+        if let Means::Shadow(_) = means {
+            self.copy_into_shadow(index, damage, context)?;
+        }
+        self.picture(index, context);
+        Ok(true)
+    }
+
+    /// A scanout has a new picture: hands it over if the host takes it.
+    pub(super) fn picture(&mut self, index: usize, context: &mut Context<'_>) {
+        let Some(scanout) = self.scanouts.get_mut(index) else {
+            return;
+        };
+        if scanout.pacing.picture() == Then::HandOver {
+            self.hand_over(index, context);
+        }
+    }
+
+    /// Shows all of what a scanout shows anew, without waiting for the guest.
+    pub(super) fn show_again(&mut self, index: usize, context: &mut Context<'_>) {
+        let Some(scanout) = self.scanouts.get_mut(index) else {
+            return;
+        };
+        let Some(shown) = scanout.shown else { return };
+        // Before the first flush the guest has not drawn it yet.
+        if scanout.flushed_at.is_none() {
+            return;
+        }
+        scanout.damage_all();
+        match self.means(index, context) {
+            None => return,
+            Some(Means::Shadow(_)) => {
+                if self.copy_into_shadow(index, shown.source, context).is_err() {
+                    return;
+                }
+            }
+            Some(Means::Slots | Means::Direct(_)) => {}
+        }
+        self.picture(index, context);
+    }
+
+    /// Hands a scanout's newest picture over, or notes that it has to wait for a free slot.
+    pub(super) fn hand_over(&mut self, index: usize, context: &mut Context<'_>) {
+        let presentable = self.means(index, context).and_then(|means| match means {
+            Means::Direct(buffer) => {
+                let (way, reason, origin) = (Way::DmaBuf, None, (0, 0));
+                Some(Presentable {
+                    buffer,
+                    way,
+                    reason,
+                    origin,
+                })
+            }
+            Means::Slots => self.picture_slot(index, context),
+            // Nothing is due, unless the blob itself was to be shown when it was flushed.
+            Means::Shadow(reason) => self
+                .copy_into_shadow(index, Rect::default(), context)
+                .ok()
+                .and_then(|()| self.shadow_slot(index, reason, context)),
+        });
+        let Some(scanout) = self.scanouts.get_mut(index) else {
+            return;
+        };
+        let (Some(presentable), Some(shown)) = (presentable, scanout.shown) else {
+            scanout.pacing.starved();
+            return;
+        };
+        let (x, y) = presentable.origin;
+        let moved = |rect: &Rect| Rect {
+            x: rect.x.saturating_sub(x),
+            y: rect.y.saturating_sub(y),
+            ..*rect
+        };
+        self.last_frame = FrameId(self.last_frame.0.saturating_add(1));
+        let frame = Frame {
+            id: self.last_frame,
+            buffer: presentable.buffer,
+            source: moved(&shown.source),
+            damage: scanout.damage.rects().iter().map(moved).collect(),
+        };
+        scanout.damage.clear();
+        // Whether a dma-buf goes to a plane is only known once it is presented.
+        if presentable.reason.is_some() || scanout.reason != Some(Refused::NotOnPlane) {
+            scanout.reason = presentable.reason;
+        }
+        scanout.push_in_flight(InFlight {
+            frame: frame.id,
+            buffer: frame.buffer,
+            way: presentable.way,
+            newest: scanout.newest,
+            flushed_at: scanout.flushed_at,
+        });
+        scanout.pacing.handed();
+        scanout.has_window = true;
+        context.display.present(scanout.id, frame);
+    }
+}

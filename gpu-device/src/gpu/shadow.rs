@@ -1,0 +1,132 @@
+//! Copies of blobs that can't be shown in place.
+//!
+//! A shadow belongs to a scanout, not to a blob: a guest that flips between three blobs needs one
+//! copy, not three.
+
+use protocols::virtio_gpu::{ErrorCode, Rect};
+use tracing::debug;
+
+use super::{Context, Gpu, scanouts::Shown};
+use crate::{
+    display::PixelLayout,
+    renderer::pixels::{
+        copy::{self, Source},
+        region::Region,
+        slots::Slots,
+    },
+};
+
+/// A copy of the shown part of a blob.
+#[derive(Debug)]
+pub(super) struct Shadow {
+    pub(super) slots: Slots,
+    /// What the copy lacks, in its own pixels.
+    pub(super) due: Region,
+}
+
+impl Gpu {
+    /// Copies what has changed of a blob, and all that the copy lacks besides, into the scanout's
+    /// shadow.
+    pub(super) fn copy_into_shadow(
+        &mut self,
+        index: usize,
+        damage: Rect,
+        context: &mut Context<'_>,
+    ) -> Result<(), ErrorCode> {
+        self.prepare_shadow(index, context)?;
+        let Some(scanout) = self.scanouts.get_mut(index) else {
+            return Ok(());
+        };
+        let (Some(shadow), Some(shown)) = (&mut scanout.shadow, scanout.shown) else {
+            return Ok(());
+        };
+        let (Some(layout), Ok(resource)) = (shown.blob, self.resources.get(shown.resource)) else {
+            return Ok(());
+        };
+        let source = shown.source;
+        shadow.due.add(Rect {
+            x: damage.x.saturating_sub(source.x),
+            y: damage.y.saturating_sub(source.y),
+            ..damage
+        });
+        if shadow.due.is_empty() {
+            return Ok(());
+        }
+        let Some(backing) = resource.backing() else {
+            return Ok(());
+        };
+        let (canvas, mut copied) = shadow
+            .slots
+            .begin_write(shadow.due.rects())
+            .map_err(|_| ErrorCode::OutOfMemory)?;
+        for rect in shadow.due.rects() {
+            let from = Source {
+                backing,
+                offset: blob_offset(layout, source, *rect),
+                stride: layout.stride,
+                format: layout.format,
+            };
+            let bytes = copy::from_guest(&from, &canvas, rect, &mut self.row);
+            copied = copied.saturating_add(bytes.map_err(|_| ErrorCode::Unspec)?);
+        }
+        shadow.due.clear();
+        scanout.counters.bytes_copied = scanout.counters.bytes_copied.saturating_add(copied);
+        Ok(())
+    }
+
+    /// Makes sure that a scanout has a shadow of the size of what it shows.
+    fn prepare_shadow(&mut self, index: usize, context: &mut Context<'_>) -> Result<(), ErrorCode> {
+        let Some(scanout) = self.scanouts.get(index) else {
+            return Ok(());
+        };
+        let Some(Shown { source, .. }) = scanout.shown else {
+            return Ok(());
+        };
+        let size = (source.width, source.height);
+        if scanout
+            .shadow
+            .as_ref()
+            .is_some_and(|shadow| shadow.slots.size() == size)
+        {
+            return Ok(());
+        }
+        self.drop_shadow(index, context);
+        let bytes = Slots::initial_bytes(source.width, source.height);
+        self.quota.take_bytes(bytes)?;
+        let slots = Slots::new(source.width, source.height).map_err(|error| {
+            debug!(index, %error, "no memory to copy a blob");
+            self.quota.give_bytes(bytes);
+            ErrorCode::OutOfMemory
+        })?;
+        let due = Region::of(slots.whole());
+        if let Some(scanout) = self.scanouts.get_mut(index) {
+            scanout.shadow = Some(Shadow { slots, due });
+        }
+        Ok(())
+    }
+
+    /// Frees a scanout's copy. What the host still shows of it stays.
+    pub(super) fn drop_shadow(&mut self, index: usize, context: &mut Context<'_>) {
+        let Some(scanout) = self.scanouts.get_mut(index) else {
+            return;
+        };
+        let Some(shadow) = scanout.shadow.take() else {
+            return;
+        };
+        self.quota.give_bytes(shadow.slots.bytes());
+        for buffer in shadow.slots.buffers() {
+            self.imports.forget(context.display, buffer);
+        }
+    }
+}
+
+/// Where a rectangle of a shadow begins in its blob, in bytes.
+fn blob_offset(layout: PixelLayout, source: Rect, rect: Rect) -> u64 {
+    let x = u64::from(source.x).saturating_add(rect.x.into());
+    let y = u64::from(source.y).saturating_add(rect.y.into());
+    let rows = y.saturating_mul(layout.stride.into());
+    let columns = x.saturating_mul(layout.format.bytes_per_pixel().into());
+    u64::from(layout.offset)
+        .saturating_add(rows)
+        .saturating_add(columns)
+}

@@ -1,0 +1,13 @@
+//! The whole core at work: commands in, calls of the display out.
+
+#![expect(clippy::cast_possible_truncation, reason = "test data is small")]
+
+mod commands;
+mod cursor;
+mod fixture;
+mod frames;
+mod hostile;
+mod invariants;
+mod ladder;
+mod memory;
+mod scanouts;

@@ -1,0 +1,20 @@
+//! Guest memory, and memory that is shared with the host's compositor.
+//!
+//! The only room of the crate with unsafe code. It hands out checked, volatile access, since the
+//! guest and the host may change these bytes at any time; it knows nothing of resources, pixels
+//! or queues.
+
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
+mod backing;
+mod memfd;
+mod ram;
+mod udmabuf;
+
+pub use backing::{Backing, BackingError, OutOfBacking};
+pub use memfd::SharedMemory;
+pub use ram::GuestRam;
+pub use udmabuf::{DmaBufMaker, Piece, Udmabuf};
+
+#[cfg(test)]
+pub(crate) use ram::testing;

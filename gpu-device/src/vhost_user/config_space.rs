@@ -1,0 +1,143 @@
+//! The device's configuration space and the one event it can carry.
+//!
+//! Knows the sixteen bytes and when `EVENT_DISPLAY` is up; how the guest is told that something
+//! changed is [`super::channel`]'s business, and what changed is the core's.
+
+use protocols::virtio_gpu::{CONFIG_SIZE, Config, EVENT_DISPLAY};
+
+/// The configuration space of one device, for as long as the device lives.
+#[derive(Debug)]
+pub struct ConfigSpace {
+    scanouts: u32,
+    events: u32,
+    /// The displays changed and the driver has not asked for their state since.
+    stale: bool,
+}
+
+impl ConfigSpace {
+    /// A space that announces `scanouts` scanouts, 1 to 16, and no events.
+    pub fn new(scanouts: u32) -> Self {
+        Self {
+            scanouts,
+            events: 0,
+            stale: false,
+        }
+    }
+
+    /// The displays changed: the driver should ask again.
+    pub fn raise_display_event(&mut self) {
+        self.events |= EVENT_DISPLAY;
+        self.stale = true;
+    }
+
+    /// The driver asked for the state of the displays, and got the newest.
+    pub fn display_info_was_read(&mut self) {
+        self.stale = false;
+    }
+
+    /// A new driver starts: it asks for everything by itself.
+    pub fn reset(&mut self) {
+        self.events = 0;
+        self.stale = false;
+    }
+
+    /// `size` bytes from `offset`. Front-ends ask for whatever size they were told to reserve
+    /// for the device; bytes beyond the structure read as zero.
+    pub fn read(&self, offset: u32, size: u32) -> Vec<u8> {
+        let config = Config {
+            events_read: self.events,
+            events_clear: 0,
+            num_scanouts: self.scanouts,
+            num_capsets: 0,
+            blob_alignment: None,
+        };
+        let mut answer = vec![0; usize::try_from(size).unwrap_or(0)];
+        config.read(offset, &mut answer);
+        answer
+    }
+
+    /// Takes a write of any size at any offset; only `events_clear` is writable. Returns whether
+    /// the event was raised again, so that the driver has to be told once more: Linux reads the
+    /// event, asks, and then clears, and a change after its question would be lost.
+    pub fn write(&mut self, offset: u32, bytes: &[u8]) -> bool {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let mut written = [0_u8; CONFIG_SIZE];
+        for (slot, byte) in written.iter_mut().skip(start).zip(bytes) {
+            *slot = *byte;
+        }
+        let clear = Config::decode(&written).map_or(0, |config| config.events_clear);
+        let cleared = self.events & clear;
+        self.events &= !cleared;
+        let again = cleared & EVENT_DISPLAY != 0 && self.stale;
+        if again {
+            self.events |= EVENT_DISPLAY;
+        }
+        again
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(config: &ConfigSpace, offset: u32) -> u32 {
+        u32::from_le_bytes(config.read(offset, 4).try_into().unwrap())
+    }
+
+    #[test]
+    fn any_offset_and_size_is_answered() {
+        let config = ConfigSpace::new(3);
+        assert_eq!(config.read(0, 24).len(), 24);
+        assert_eq!(config.read(0, 24).get(16..), Some(&[0; 8][..]));
+        assert_eq!(config.read(0x100, 7), [0; 7]);
+        assert_eq!(config.read(u32::MAX, 2), [0; 2]);
+        assert_eq!(config.read(8, 1), [3]);
+        assert_eq!(word(&config, 8), 3);
+    }
+
+    #[test]
+    fn an_event_stays_until_it_is_cleared() {
+        let mut config = ConfigSpace::new(1);
+        config.raise_display_event();
+        assert_eq!(word(&config, 0), EVENT_DISPLAY);
+        config.display_info_was_read();
+        assert!(!config.write(4, &0_u32.to_le_bytes()));
+        assert_eq!(word(&config, 0), EVENT_DISPLAY);
+        assert!(!config.write(4, &EVENT_DISPLAY.to_le_bytes()));
+        assert_eq!(word(&config, 0), 0);
+    }
+
+    #[test]
+    fn qemus_write_of_the_whole_space_clears_too() {
+        let mut config = ConfigSpace::new(1);
+        config.raise_display_event();
+        config.display_info_was_read();
+        let mut whole = config.read(0, 24);
+        whole[4] = 1;
+        assert!(!config.write(0, &whole));
+        assert_eq!(word(&config, 0), 0);
+    }
+
+    #[test]
+    fn a_change_between_question_and_clear_is_raised_again() {
+        let mut config = ConfigSpace::new(1);
+        config.raise_display_event();
+        config.display_info_was_read();
+        config.raise_display_event();
+        assert!(config.write(4, &EVENT_DISPLAY.to_le_bytes()));
+        assert_eq!(word(&config, 0), EVENT_DISPLAY);
+        config.display_info_was_read();
+        assert!(!config.write(4, &EVENT_DISPLAY.to_le_bytes()));
+        assert_eq!(word(&config, 0), 0);
+    }
+
+    #[test]
+    fn writes_elsewhere_change_nothing() {
+        let mut config = ConfigSpace::new(2);
+        config.raise_display_event();
+        assert!(!config.write(8, &[255; 8]));
+        assert!(!config.write(u32::MAX, &[255; 64]));
+        assert_eq!(word(&config, 0), EVENT_DISPLAY);
+        assert_eq!(word(&config, 8), 2);
+    }
+}
