@@ -205,7 +205,7 @@ impl Session {
         // Peeking stops behind descriptors, so how much has arrived is another question.
         let arrived = ioctl_fionread(&self.socket)?;
         if arrived < u64::try_from(HEADER).unwrap_or(0) {
-            return Ok(Some(None));
+            return Ok(self.rest_will_come()?.then_some(None));
         }
         if got < HEADER {
             return Err(SessionError::InPieces);
@@ -226,20 +226,32 @@ impl Session {
                 size: header.size,
             });
         }
-        Ok(Some(
-            (arrived >= whole && self.has_room()?).then_some(header),
-        ))
+        if arrived < whole {
+            return Ok(self.rest_will_come()?.then_some(None));
+        }
+        Ok(Some(self.has_room()?.then_some(header)))
+    }
+
+    /// Whether what is missing of a message can still come. A front-end that died in the middle
+    /// of one leaves its first bytes behind, and the end of the connection lies beyond them,
+    /// where reading never comes.
+    fn rest_will_come(&self) -> Result<bool, SessionError> {
+        let gone = PollFlags::HUP | PollFlags::RDHUP | PollFlags::ERR;
+        Ok(!self.ready(PollFlags::RDHUP)?.intersects(gone))
     }
 
     /// Whether a reply can be sent without waiting.
     fn has_room(&self) -> Result<bool, SessionError> {
-        let mut sockets = [PollFd::new(&self.socket, PollFlags::OUT)];
+        // A closed socket is found out by using it.
+        let ready = PollFlags::OUT | PollFlags::HUP | PollFlags::ERR;
+        Ok(self.ready(PollFlags::OUT)?.intersects(ready))
+    }
+
+    fn ready(&self, wanted: PollFlags) -> Result<PollFlags, SessionError> {
+        let mut sockets = [PollFd::new(&self.socket, wanted)];
         poll(&mut sockets, Some(&Timespec::default()))?;
         let [socket] = sockets;
-        // A closed socket is found out by using it.
-        Ok(socket
-            .revents()
-            .intersects(PollFlags::OUT | PollFlags::HUP | PollFlags::ERR))
+        Ok(socket.revents())
     }
 
     /// Duplicates the descriptor that the next message carries, without taking the message: to

@@ -143,6 +143,18 @@ fn the_end_of_the_connection_is_seen() {
 }
 
 #[test]
+fn the_end_of_the_connection_is_seen_behind_a_torn_message() {
+    let whole = message(15, 0, &[0; 8]);
+    for torn in [2, HEADER, HEADER + 3] {
+        let mut fixture = Fixture::new();
+        fixture.peer.write_all(&whole[..torn]).unwrap();
+        assert!(fixture.waits());
+        drop(fixture.peer);
+        assert!(matches!(fixture.session.step().unwrap(), Step::Closed));
+    }
+}
+
+#[test]
 fn requests_that_nobody_knows_are_refused_and_skipped() {
     let mut fixture = Fixture::negotiated();
     // GET_STATUS, IOTLB_MSG and one from the future, with a descriptor.
