@@ -26,7 +26,7 @@ use tracing::{info, warn};
 
 use super::{DeviceError, HostDisplay, front_end::Connected};
 use crate::{
-    display::DisplayEvent,
+    display::{DisplayEvent, ScanoutId},
     gpu::{Context, Gpu},
     memory::GuestRam,
     status::StatusChannel,
@@ -187,12 +187,29 @@ impl<D: HostDisplay + 'static> Process<D> {
                 return Ok(());
             }
             for event in events {
-                if event == DisplayEvent::Lost {
-                    return Err(DeviceError::DisplayGone);
+                match event {
+                    DisplayEvent::Lost => return Err(DeviceError::DisplayGone),
+                    DisplayEvent::CloseRequested(scanout) => self.close(scanout),
+                    _ => self
+                        .gpu
+                        .handle_display(event, &mut context(&self.ram, &mut self.display)),
                 }
-                self.gpu
-                    .handle_display(event, &mut context(&self.ram, &mut self.display));
             }
+        }
+    }
+
+    /// The user closed a window. The last one takes the device along, and so the guest, as
+    /// closing QEMU's window does; the VMM sees its connection end. A monitor among several can't
+    /// be told from one that the user merely wants out of the way, so it stays.
+    fn close(&mut self, scanout: ScanoutId) {
+        if self.gpu.has_window_besides(scanout) {
+            info!(
+                scanout = scanout.0,
+                "A window is not closed: the guest has others, and draws into this one too"
+            );
+        } else {
+            info!("The guest's last window was closed");
+            self.quit();
         }
     }
 

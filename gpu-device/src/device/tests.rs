@@ -242,6 +242,16 @@ fn another_window_size_reaches_the_guest() {
 }
 
 #[test]
+fn closing_the_last_window_ends_the_device() {
+    let device = Device::start();
+    let mut vmm = Vmm::connect(&device);
+    vmm.start_generic();
+    show(&mut vmm);
+    device.report(DisplayEvent::CloseRequested(SCREEN));
+    device.join().unwrap();
+}
+
+#[test]
 fn memory_may_change_while_a_flush_is_held() {
     let device = Device::start();
     let mut vmm = Vmm::connect(&device);

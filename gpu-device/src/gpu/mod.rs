@@ -306,6 +306,13 @@ impl Gpu {
         u32::try_from(self.scanouts.len()).unwrap_or(1)
     }
 
+    /// Whether the host shows another scanout than this one.
+    pub fn has_window_besides(&self, scanout: ScanoutId) -> bool {
+        self.scanouts
+            .iter()
+            .any(|other| other.id != scanout && other.has_window)
+    }
+
     /// What each scanout has done since the device was built, in their order.
     pub fn stats(&self) -> Vec<ScanoutStats> {
         self.scanouts.iter().map(stats_of).collect()
