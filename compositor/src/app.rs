@@ -1,0 +1,113 @@
+//! The program while it runs: one event loop, and what its callbacks work on.
+//!
+//! The event loop is the only thing that waits. What takes long (writing a picture to a file)
+//! happens in a thread that sends a message back.
+
+use std::time::Duration;
+
+use calloop::{
+    EventLoop, LoopHandle, LoopSignal,
+    signals::{Signal, Signals},
+};
+use protocols::ipc::DeviceStats;
+use tracing::{info, warn};
+
+use crate::{guests::Guests, host::Host, ipc::Server};
+
+/// Everything that callbacks of the event loop work on.
+#[derive(Debug)]
+pub struct App<H: Host> {
+    /// What shows the guests' windows.
+    pub host: H,
+    /// The guests.
+    pub guests: Guests,
+    pub(crate) ipc: Server<H>,
+    pub(crate) handle: LoopHandle<'static, Self>,
+    signal: LoopSignal,
+    lasts: Lasts,
+    quitting: bool,
+}
+
+/// How long the program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasts {
+    /// Until it is told to end.
+    UntilQuit,
+    /// Until no guest is left.
+    WhileGuests,
+}
+
+impl<H: Host> App<H> {
+    /// A program that shows `guests` on `host`. None is started yet, and nobody is listened to but
+    /// SIGINT, SIGTERM and SIGHUP, which end it.
+    ///
+    /// # Errors
+    /// Where the system gives no file descriptors.
+    pub fn new(
+        host: H,
+        guests: Guests,
+        event_loop: &EventLoop<'static, Self>,
+        lasts: Lasts,
+    ) -> calloop::Result<Self> {
+        let handle = event_loop.handle();
+        // A second one comes from somebody who is in a hurry.
+        let signals = Signals::new(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])?;
+        handle
+            .insert_source(signals, |event, (), app: &mut Self| {
+                if app.quitting {
+                    warn!("Ending at once");
+                    app.signal.stop();
+                } else {
+                    info!("Ending because of {:?}", event.signal());
+                    app.quit();
+                }
+            })
+            .map_err(|error| error.error)?;
+        Ok(Self {
+            host,
+            guests,
+            ipc: Server::new(&handle)?,
+            signal: event_loop.get_signal(),
+            handle,
+            lasts,
+            quitting: false,
+        })
+    }
+
+    /// Runs until the end. Guests that still have processes then are killed with their owner.
+    ///
+    /// # Errors
+    /// Where waiting for events fails.
+    pub fn run(&mut self, event_loop: &mut EventLoop<'static, Self>) -> calloop::Result<()> {
+        // The loop forgets that it was told to stop before it began.
+        if self.is_over() {
+            return Ok(());
+        }
+        event_loop.run(None::<Duration>, self, |_| ())
+    }
+
+    /// Stops all guests, then ends.
+    pub fn quit(&mut self) {
+        self.quitting = true;
+        self.stop_guests();
+        self.guests_changed();
+    }
+
+    /// Some guest's life went on: the last one may be over.
+    pub(crate) fn guests_changed(&mut self) {
+        if self.is_over() {
+            self.signal.stop();
+            // The signal is looked at after a wait only.
+            self.signal.wakeup();
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        (self.quitting || self.lasts == Lasts::WhileGuests) && self.guests.all_off()
+    }
+
+    /// A guest's device has sent its counters.
+    pub(crate) fn device_stats(&mut self, guest: &str, stats: DeviceStats) {
+        self.stats_arrived(guest, stats);
+    }
+}

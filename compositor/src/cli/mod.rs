@@ -1,0 +1,91 @@
+//! The command line: a file for each subcommand.
+//!
+//! A subcommand returns an error to be shown, or the process' exit status. Everything else that
+//! can be typed wrongly is clap's to refuse, with exit status 2.
+
+mod completions;
+mod demo;
+mod device;
+mod doctor;
+mod failure;
+mod headless;
+mod log;
+mod man;
+mod msg;
+mod run;
+mod settings;
+mod software_guest;
+mod start;
+mod table;
+mod validate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use self::start::has_session;
+
+/// Shows virtual machines as native Wayland surfaces.
+///
+/// Lucarne is the graphics device of a guest and the compositor that shows it. Each monitor of a
+/// guest is a window: of your own session with `lucarne run`, of Lucarne's own compositor with
+/// `lucarne headless`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lucarne",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    after_long_help = "\
+Examples:
+  lucarne demo                      see it work, without any virtual machine
+  lucarne run debian.qcow2          boot a disk image and show it in this session
+  lucarne doctor                    what this machine can do, and how to mend it
+
+Environment:
+  LUCARNE_LOG, RUST_LOG             what is logged, like debug or gpu_device=trace
+  LUCARNE_SOCKET                    the control socket that `lucarne msg` talks to"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    Headless(headless::Headless),
+    Demo(demo::Demo),
+    Device(device::Device),
+    Msg(msg::Msg),
+    Doctor(doctor::Doctor),
+    Validate(validate::Validate),
+    Completions(completions::Completions),
+    Man(man::Man),
+    SoftwareGuest(software_guest::SoftwareGuest),
+}
+
+/// Runs the program with the arguments of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Run(run) => run.main(),
+        Command::Headless(headless) => headless.main(),
+        Command::Demo(demo) => demo.main(),
+        Command::Device(device) => device.main(),
+        Command::Msg(msg) => msg.main(),
+        Command::Doctor(doctor) => doctor.main(),
+        Command::Validate(validate) => validate.main(),
+        Command::Completions(completions) => completions.main(),
+        Command::Man(man) => man.main(),
+        Command::SoftwareGuest(guest) => guest.main(),
+    };
+    result.unwrap_or_else(|error| {
+        failure::show(&error);
+        ExitCode::FAILURE
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,279 @@
+//! Starts, watches and restarts guests: for each a device process and the VMM that connects to it.
+//!
+//! [`lifecycle`] decides, `supervise` does, [`vmm`] knows command lines, `process` is one
+//! child. How guests' windows are shown is [`Host`](crate::host::Host)'s business; what a device
+//! does between VMM and compositor is the device process' own.
+
+mod budget;
+mod channel;
+mod device;
+mod last_lines;
+pub mod lifecycle;
+pub(crate) mod process;
+pub mod runtime_dir;
+mod supervise;
+pub mod vmm;
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    os::fd::{AsFd, BorrowedFd},
+    path::{Path, PathBuf},
+    rc::Rc,
+};
+
+use calloop::RegistrationToken;
+use protocols::ipc::{self, device::DeviceRequest};
+use thiserror::Error;
+
+use self::{
+    budget::Budget,
+    channel::StatusChannel,
+    last_lines::LastLines,
+    lifecycle::{Ended, Lifecycle, Role},
+    process::Process,
+    runtime_dir::RuntimeDir,
+    vmm::{Vmm, qemu::Engine},
+};
+
+pub(crate) use self::process::inherited_fd;
+
+/// All guests that this program knows.
+#[derive(Debug)]
+pub struct Guests {
+    list: BTreeMap<String, Guest>,
+    folder: RuntimeDir,
+    options: DeviceOptions,
+}
+
+/// What all device processes are started with.
+#[derive(Debug, Clone, Default)]
+pub struct DeviceOptions {
+    /// The program to be started as `PROGRAM device …`; this one where there is none.
+    pub program: Option<PathBuf>,
+    /// More arguments for it.
+    pub arguments: Vec<String>,
+    /// More environment for the devices and the VMMs.
+    pub environment: Vec<(String, String)>,
+}
+
+/// One guest.
+#[derive(Debug)]
+struct Guest {
+    config: config::Guest,
+    vmm: Vmm,
+    life: Lifecycle,
+    device: Option<Running>,
+    vmm_process: Option<Running>,
+    status: Option<StatusChannel>,
+    dialect: Option<String>,
+    /// The timer of `life`.
+    timer: Option<RegistrationToken>,
+    device_output: LastLines,
+    vmm_output: LastLines,
+    /// How much of the device's log is passed on.
+    relayed: Budget,
+}
+
+/// A process and its event sources.
+#[derive(Debug)]
+struct Running {
+    process: Process,
+    /// Watches its end.
+    end: RegistrationToken,
+    /// Its output, until that ends.
+    output: Option<(Output, RegistrationToken)>,
+}
+
+/// A pipe that the event loop polls, and that is read a last time when its process has ended.
+#[derive(Debug, Clone)]
+struct Output(Rc<File>);
+
+impl AsFd for Output {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Why a guest can't be added.
+#[derive(Debug, Error)]
+pub enum AddError {
+    /// There is one of this name.
+    #[error("Could not add the guest {0}: there is one of that name. Choose another name")]
+    Exists(String),
+    /// A name that can't be used.
+    #[error("Could not name a guest {name:?}: {reason}")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// It can't be run here.
+    #[error(transparent)]
+    Vmm(#[from] vmm::Error),
+}
+
+impl Guests {
+    /// None yet. The guests' sockets will be in `folder`.
+    #[must_use]
+    pub fn new(folder: RuntimeDir, options: DeviceOptions) -> Self {
+        Self {
+            list: BTreeMap::new(),
+            folder,
+            options,
+        }
+    }
+
+    /// Adds a guest without starting it. Its VMM is looked for and its files are checked, which
+    /// may take some tenths of a second.
+    ///
+    /// # Errors
+    /// What is wrong or missing.
+    pub fn add(&mut self, name: &str, config: config::Guest) -> Result<(), AddError> {
+        if let Err(reason) = config::guest::check_name(name) {
+            return Err(AddError::Name {
+                name: name.to_owned(),
+                reason,
+            });
+        }
+        if self.list.contains_key(name) {
+            return Err(AddError::Exists(name.to_owned()));
+        }
+        let vmm = Vmm::find(&config)?;
+        let guest = Guest {
+            life: Lifecycle::new(config.restart, vmm != Vmm::External),
+            config,
+            vmm,
+            device: None,
+            vmm_process: None,
+            status: None,
+            dialect: None,
+            timer: None,
+            device_output: LastLines::default(),
+            vmm_output: LastLines::default(),
+            relayed: Budget::default(),
+        };
+        self.list.insert(name.to_owned(), guest);
+        Ok(())
+    }
+
+    /// The names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.list.keys().map(String::as_str)
+    }
+
+    /// Whether there is a guest of this name.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.list.contains_key(name)
+    }
+
+    /// Whether no guest has a process, or is about to get one.
+    #[must_use]
+    pub fn all_off(&self) -> bool {
+        self.list.values().all(|guest| guest.life.ended().is_some())
+    }
+
+    /// The failures of guests that failed, each a message for the user with the last lines of
+    /// what was printed.
+    #[must_use]
+    pub fn failures(&self) -> Vec<String> {
+        self.list
+            .iter()
+            .filter_map(|(name, guest)| match guest.life.ended() {
+                Some(Ended::Failed { role, reason }) => Some(guest.failure(name, *role, reason)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The guests, as the control socket tells of them.
+    #[must_use]
+    pub fn describe(&self) -> Vec<ipc::Guest> {
+        let describe = |(name, guest): (&String, &Guest)| ipc::Guest {
+            name: name.clone(),
+            state: guest.life.state(),
+            device_pid: guest.device.as_ref().map(|device| device.process.id()),
+            vmm_pid: guest.vmm_process.as_ref().map(|vmm| vmm.process.id()),
+            dialect: guest.dialect.clone(),
+            last_output: guest.vmm_output.to_vec(),
+        };
+        self.list.iter().map(describe).collect()
+    }
+
+    /// Asks a guest's device for its counters. `false` where there is no device that can answer;
+    /// the answer comes through `App::device_stats`.
+    pub fn ask_for_stats(&mut self, name: &str) -> bool {
+        self.list
+            .get_mut(name)
+            .and_then(|guest| guest.status.as_mut())
+            .is_some_and(|status| status.send(&DeviceRequest::Stats))
+    }
+
+    fn socket(&self, name: &str) -> PathBuf {
+        let given = self
+            .list
+            .get(name)
+            .and_then(|guest| guest.config.socket.clone());
+        given.unwrap_or_else(|| self.folder.path().join(format!("{name}.gpu")))
+    }
+
+    /// The folder for the sockets of this run.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Guest {
+    fn running(&mut self, role: Role) -> &mut Option<Running> {
+        match role {
+            Role::Device => &mut self.device,
+            Role::Vmm => &mut self.vmm_process,
+        }
+    }
+
+    fn output(&mut self, role: Role) -> &mut LastLines {
+        match role {
+            Role::Device => &mut self.device_output,
+            Role::Vmm => &mut self.vmm_output,
+        }
+    }
+
+    fn failure(&self, name: &str, role: Role, reason: &str) -> String {
+        let (what, lines) = match role {
+            Role::Device => ("graphics device", self.device_output.to_vec()),
+            Role::Vmm => ("VMM", self.vmm_output.to_vec()),
+        };
+        let mut message = format!("Could not run the guest {name}: {reason}");
+        if lines.is_empty() {
+            message.push_str(&format!(". The {what} wrote nothing"));
+        } else {
+            message.push_str(&format!(". The last lines that the {what} wrote:"));
+        }
+        for line in &lines[lines.len().saturating_sub(SHOWN_LINES)..] {
+            message.push_str("\n    ");
+            message.push_str(line);
+        }
+        message
+    }
+
+    /// Takes what a VMM wrote as a hint; `true` if the VMM must be started anew, differently.
+    fn learns_from(&mut self, line: &str) -> bool {
+        let Vmm::Qemu(qemu) = &mut self.vmm else {
+            return false;
+        };
+        if !qemu.refutes_kvm(line) {
+            return false;
+        }
+        qemu.engine = Engine::Tcg;
+        true
+    }
+}
+
+/// How many of a failed process' last lines are shown.
+const SHOWN_LINES: usize = 15;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,357 @@
+//! Guests whose device and VMM are shell scripts.
+
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt as _,
+    time::{Duration, Instant},
+};
+
+use calloop::EventLoop;
+use config::guest::{Restart, VmmKind};
+use protocols::ipc::{GuestState, Output, ScreenshotTarget};
+
+use super::*;
+use crate::{
+    app::{App, Lasts},
+    host::{Connection, Host},
+    screenshot::Image,
+};
+
+/// A host whose connections lead nowhere; it counts them.
+#[derive(Debug, Default)]
+struct Nowhere {
+    connections: usize,
+}
+
+impl Host for Nowhere {
+    fn connect_guest(&mut self, _guest: &str) -> io::Result<Connection> {
+        self.connections += 1;
+        Ok(Connection::Socket(File::open("/dev/null")?.into()))
+    }
+
+    fn outputs(&self) -> Result<Vec<Output>, ipc::Error> {
+        Ok(Vec::new())
+    }
+
+    fn screenshot(&mut self, _: &ScreenshotTarget) -> Result<Image, ipc::Error> {
+        Err(ipc::Error {
+            code: ipc::ErrorCode::Unsupported,
+            text: String::new(),
+        })
+    }
+
+    fn resize(&mut self, _: &str, _: u8, _: u32, _: u32) -> Result<(), ipc::Error> {
+        Ok(())
+    }
+}
+
+struct Fixture {
+    app: App<Nowhere>,
+    event_loop: EventLoop<'static, App<Nowhere>>,
+    folder: tempfile::TempDir,
+}
+
+/// A device that listens, is connected to at once, and waits for its end.
+const GOOD_DEVICE: &str =
+    "tell '\"listening\"'; tell '{\"connected\":{\"dialect\":\"sh\"}}'; wait_for_end";
+
+const FOREVER: &str = "while :; do sleep 1000 & wait; done";
+
+impl Fixture {
+    /// `device` is a script that may use `tell JSON` and `wait_for_end`.
+    fn new(device: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("device.sh");
+        // dash knows file descriptors up to 9 only.
+        let script = format!(
+            "#!/bin/bash\nwhile [ \"$1\" != --status-fd ]; do shift; done\n\
+             tell() {{ echo \"$1\" >&$fd; }}\nfd=$2\n\
+             wait_for_end() {{ {FOREVER}; }}\n{device}\n"
+        );
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+        let options = DeviceOptions {
+            program: Some(program),
+            ..DeviceOptions::default()
+        };
+        let event_loop = EventLoop::try_new().unwrap();
+        let guests = Guests::new(RuntimeDir::new(folder.path()).unwrap(), options);
+        let app = App::new(Nowhere::default(), guests, &event_loop, Lasts::UntilQuit).unwrap();
+        Self {
+            app,
+            event_loop,
+            folder,
+        }
+    }
+
+    /// Adds and starts a guest `g` whose VMM is a script.
+    fn start(&mut self, vmm: &str, restart: Restart) {
+        let config = config::Guest {
+            vmm: config::guest::Vmm {
+                kind: VmmKind::Custom,
+                program: Some("/bin/sh".into()),
+                arguments: vec!["-c".to_owned(), vmm.to_owned()],
+            },
+            restart,
+            ..config::Guest::default()
+        };
+        self.app.guests.add("g", config).unwrap();
+        self.app.start_guest("g");
+    }
+
+    fn guest(&self) -> ipc::Guest {
+        self.app.guests.describe().remove(0)
+    }
+
+    /// Lets events happen until the guest is as wanted.
+    fn until(&mut self, what: &str, wanted: impl Fn(&ipc::Guest) -> bool) -> ipc::Guest {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !wanted(&self.guest()) {
+            assert!(
+                Instant::now() < deadline,
+                "not {what}, but {:?}",
+                self.guest()
+            );
+            let limit = Some(Duration::from_secs(1));
+            self.event_loop.dispatch(limit, &mut self.app).unwrap();
+        }
+        self.guest()
+    }
+
+    fn until_state(&mut self, state: GuestState) -> ipc::Guest {
+        self.until(&format!("{state:?}"), |guest| guest.state == state)
+    }
+}
+
+fn exists(pid: Option<u32>) -> bool {
+    pid.is_some_and(|pid| Path::new("/proc").join(pid.to_string()).exists())
+}
+
+fn kill(pid: Option<u32>) {
+    let pid = i32::try_from(pid.unwrap()).unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+#[test]
+fn a_guest_runs_and_shuts_down() {
+    let mut fixture = Fixture::new(GOOD_DEVICE);
+    fixture.start("read x < /dev/null; exit 0", Restart::OnFailure);
+
+    let guest = fixture.until("off", |guest| {
+        guest.device_pid.is_none() && guest.state == GuestState::Stopped
+    });
+
+    assert_eq!((guest.device_pid, guest.vmm_pid), (None, None));
+    assert!(fixture.app.guests.all_off());
+    assert_eq!(fixture.app.guests.failures(), Vec::<String>::new());
+}
+
+#[test]
+fn a_vmm_that_exits_at_once_fails_with_its_last_lines() {
+    let mut fixture = Fixture::new("tell '\"listening\"'; wait_for_end");
+    fixture.start(
+        "echo one; echo 'no such option' >&2; exit 7",
+        Restart::OnFailure,
+    );
+
+    fixture.until_state(GuestState::Failed);
+    fixture.until("gone", |guest| guest.device_pid.is_none());
+
+    assert_eq!(
+        fixture.app.guests.failures(),
+        [
+            "Could not run the guest g: its VMM ended (exit status 7) before it used its graphics \
+          device. The last lines that the VMM wrote:\n    one\n    no such option"
+        ]
+    );
+}
+
+#[test]
+fn a_vmm_that_is_killed_is_started_again_and_the_device_stays() {
+    let mut fixture = Fixture::new(GOOD_DEVICE);
+    fixture.start(FOREVER, Restart::OnFailure);
+    let before = fixture.until("running", |guest| {
+        guest.state == GuestState::Running && guest.vmm_pid.is_some()
+    });
+
+    kill(before.vmm_pid);
+    fixture.until_state(GuestState::Restarting);
+    let after = fixture.until("running again", |guest| guest.vmm_pid.is_some());
+
+    assert_eq!(after.device_pid, before.device_pid);
+    assert_ne!(after.vmm_pid, before.vmm_pid);
+    assert_eq!(fixture.app.host.connections, 1);
+}
+
+#[test]
+fn a_device_that_is_killed_takes_its_vmm_along_and_both_come_back() {
+    let mut fixture = Fixture::new(GOOD_DEVICE);
+    fixture.start(FOREVER, Restart::OnFailure);
+    let before = fixture.until_state(GuestState::Running);
+
+    kill(before.device_pid);
+    fixture.until("gone", |guest| {
+        guest.vmm_pid.is_none() && guest.device_pid.is_none()
+    });
+    assert!(!exists(before.vmm_pid));
+    let after = fixture.until_state(GuestState::Running);
+
+    assert_ne!(after.device_pid, before.device_pid);
+    assert_ne!(after.vmm_pid, before.vmm_pid);
+    assert_eq!(fixture.app.host.connections, 2);
+}
+
+#[test]
+fn a_device_that_can_not_begin_fails_with_its_last_lines() {
+    let mut fixture = Fixture::new("echo 'Could not listen on x' >&2; exit 1");
+    fixture.start(FOREVER, Restart::OnFailure);
+
+    let guest = fixture.until_state(GuestState::Failed);
+
+    assert_eq!(guest.vmm_pid, None);
+    let failure = fixture.app.guests.failures().remove(0);
+    assert!(
+        failure.ends_with("device wrote:\n    Could not listen on x"),
+        "{failure}"
+    );
+}
+
+#[test]
+fn a_vmm_that_does_not_exist_is_found_out_when_the_guest_is_added() {
+    let mut fixture = Fixture::new(GOOD_DEVICE);
+    let config = config::Guest {
+        vmm: config::guest::Vmm {
+            kind: VmmKind::Custom,
+            program: Some("/nowhere/vmm".into()),
+            ..config::guest::Vmm::default()
+        },
+        ..config::Guest::default()
+    };
+    let error = fixture.app.guests.add("g", config).unwrap_err().to_string();
+    assert!(
+        error.starts_with("Could not find the program \"/nowhere/vmm\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn names_are_checked_and_used_once() {
+    let mut fixture = Fixture::new(GOOD_DEVICE);
+    fixture.start("exit 0", Restart::Never);
+    let again = fixture
+        .app
+        .guests
+        .add("g", fixture.app.guests.list["g"].config.clone());
+    assert!(matches!(again, Err(AddError::Exists(_))));
+    let bad = fixture
+        .app
+        .guests
+        .add("../g", fixture.app.guests.list["g"].config.clone());
+    assert!(matches!(bad, Err(AddError::Name { .. })));
+}
+
+#[test]
+fn quitting_stops_the_vmm_and_then_the_device() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let note = |what: &str| {
+        format!(
+            "trap 'echo {what} >> {}; exit 0' TERM; {FOREVER}",
+            log.path().display()
+        )
+    };
+    let mut fixture = Fixture::new(&format!("tell '\"listening\"'; {}", note("device")));
+    fixture.start(
+        &note("vmm").replace("while", "echo ready; while"),
+        Restart::Always,
+    );
+    let guest = fixture.until("ready", |guest| guest.last_output == ["ready"]);
+
+    fixture.app.quit();
+    fixture.app.run(&mut fixture.event_loop).unwrap();
+
+    assert_eq!(fs::read_to_string(log.path()).unwrap(), "vmm\ndevice\n");
+    assert!(!exists(guest.vmm_pid) && !exists(guest.device_pid));
+}
+
+#[test]
+fn restarting_brings_a_guest_back_that_was_off() {
+    let mut fixture = Fixture::new(GOOD_DEVICE);
+    fixture.start("exit 0", Restart::OnFailure);
+    fixture.until("off", |_| true);
+    while !fixture.app.guests.all_off() {
+        fixture.event_loop.dispatch(None, &mut fixture.app).unwrap();
+    }
+
+    fixture.app.restart_guest("g");
+
+    let guest = fixture.until("started", |guest| guest.vmm_pid.is_some());
+    assert!(guest.device_pid.is_some());
+}
+
+#[test]
+fn a_guest_s_counters_come_through_its_device() {
+    let mut fixture = Fixture::new(
+        "tell '\"listening\"'; read line <&$fd; echo \"$line\" > \"$0.asked\"; \
+         tell '{\"stats\":{\"dialect\":null,\"scanouts\":[]}}'; wait_for_end",
+    );
+    fixture.start(FOREVER, Restart::OnFailure);
+    fixture.until("started", |guest| guest.vmm_pid.is_some());
+
+    assert!(fixture.app.guests.ask_for_stats("g"));
+    let asked = fixture.folder.path().join("device.sh.asked");
+    fixture.until("asked", |_| {
+        fs::read_to_string(&asked).is_ok_and(|text| text.ends_with('\n'))
+    });
+
+    assert_eq!(fs::read_to_string(asked).unwrap(), "\"stats\"\n");
+    assert!(!fixture.app.guests.ask_for_stats("nobody"));
+}
+
+#[test]
+fn a_guest_goes_on_without_kvm_where_kvm_fails() {
+    let mut fixture = Fixture::new(GOOD_DEVICE);
+    fixture.start("exit 0", Restart::Never);
+    while !fixture.app.guests.all_off() {
+        fixture.event_loop.dispatch(None, &mut fixture.app).unwrap();
+    }
+    // Like QEMU, which stops the machine and stays.
+    let program = fixture.folder.path().join("qemu.sh");
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *'accel kvm'*) echo 'KVM internal error. Suberror: 1' >&2;; \
+         *) echo running;; esac\n{FOREVER}\n"
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+    fixture.app.guests.list.get_mut("g").unwrap().vmm = Vmm::Qemu(vmm::qemu::Qemu {
+        installed: vmm::qemu::Installed {
+            program,
+            version: vmm::qemu::Version {
+                major: 11,
+                minor: 1,
+            },
+            devices: std::collections::BTreeSet::new(),
+            has_user_network: false,
+        },
+        dialect: vmm::qemu::Dialect::Gpu,
+        engine: Engine::Kvm,
+        engine_is_a_guess: true,
+    });
+
+    fixture.app.start_guest("g");
+
+    fixture.until("running", |guest| guest.last_output == ["running"]);
+}
+
+#[test]
+fn everything_is_gone_with_its_owner() {
+    let mut fixture = Fixture::new(GOOD_DEVICE);
+    fixture.start(&format!("trap '' TERM; {FOREVER}"), Restart::Always);
+    let guest = fixture.until_state(GuestState::Running);
+    let folder = fixture.app.guests.folder().to_owned();
+
+    drop(fixture);
+
+    assert!(!exists(guest.vmm_pid) && !exists(guest.device_pid));
+    assert!(!folder.exists());
+}

@@ -1,0 +1,25 @@
+//! The lucarne program: compositor, guests, control socket and command line.
+//!
+//! - [`cli`]: what can be typed, and what is printed.
+//! - [`app`]: the program while it runs: one event loop.
+//! - [`host`]: the seam between guests and what shows their windows.
+//! - [`state`]: our own compositor, with its rooms [`backend`], [`redraw`], [`render`],
+//!   [`desktop`] and [`wayland`]; [`screenshot`] is a picture of it.
+//! - [`guests`]: device processes and VMMs, started, watched, restarted.
+//! - [`ipc`]: the control socket.
+//! - [`doctor`]: what this machine can do.
+
+pub mod app;
+pub mod backend;
+pub mod cli;
+pub mod desktop;
+pub mod doctor;
+pub mod guests;
+pub mod host;
+pub mod ipc;
+mod lines;
+pub mod redraw;
+pub mod render;
+pub mod screenshot;
+pub mod state;
+pub mod wayland;

@@ -1,0 +1,7 @@
+//! The `lucarne` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    compositor::cli::main()
+}

@@ -1,0 +1,91 @@
+//! An output's vblanks, and how long things take.
+
+use std::{num::NonZeroU32, time::Duration};
+
+/// Nanoseconds of 1000 seconds: what a rate in millihertz divides.
+const NANOS_PER_KILOSECOND: u128 = 1_000_000_000_000;
+
+/// The vblanks of an output: a grid on `CLOCK_MONOTONIC`.
+///
+/// Every vblank is computed from the start of the grid, so that neither rounding nor a late
+/// wake-up shifts the ones after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameClock {
+    start: Duration,
+    millihertz: NonZeroU32,
+}
+
+impl FrameClock {
+    /// A grid whose vblank 0 is at `start`.
+    #[must_use]
+    pub fn new(start: Duration, millihertz: NonZeroU32) -> Self {
+        Self { start, millihertz }
+    }
+
+    /// The time from one vblank to the next, rounded down to nanoseconds.
+    #[must_use]
+    pub fn period(&self) -> Duration {
+        self.since_start(1)
+    }
+
+    /// The time of a vblank.
+    #[must_use]
+    pub fn vblank(&self, sequence: u64) -> Duration {
+        self.start.saturating_add(self.since_start(sequence))
+    }
+
+    /// The first vblank after a time.
+    #[must_use]
+    pub fn next_after(&self, now: Duration) -> u64 {
+        let Some(elapsed) = now.checked_sub(self.start) else {
+            return 0;
+        };
+        let periods = elapsed.as_nanos() * u128::from(self.millihertz.get()) / NANOS_PER_KILOSECOND;
+        let mut sequence = u64::try_from(periods).unwrap_or(u64::MAX);
+        // At most twice: vblanks are rounded down to nanoseconds, so the one just computed, and
+        // rarely the one after it, may lie at or before `now`.
+        while self.vblank(sequence) <= now && sequence < u64::MAX {
+            sequence += 1;
+        }
+        sequence
+    }
+
+    fn since_start(&self, sequence: u64) -> Duration {
+        let nanos = u128::from(sequence) * NANOS_PER_KILOSECOND / u128::from(self.millihertz.get());
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+/// How long something takes that is done every frame.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timing {
+    worst: Duration,
+    usual: Option<Duration>,
+}
+
+impl Timing {
+    /// Notes a frame. What is longer than `limit` counts as `limit`: one long interruption must not
+    /// be remembered for seconds.
+    pub fn record(&mut self, took: Duration, limit: Duration) {
+        let took = took.min(limit);
+        self.worst = match self.worst.checked_sub(took) {
+            Some(excess) => self.worst - excess / 16,
+            None => took,
+        };
+        let usual = self.usual.unwrap_or(took);
+        self.usual = Some((usual * 7 + took) / 8);
+    }
+
+    /// What to be prepared for: grows at once with a slow frame and forgets it over the next
+    /// dozens. Between two slow frames a mean would be too short for every second one.
+    #[must_use]
+    pub fn worst(&self) -> Duration {
+        self.worst
+    }
+
+    /// What to expect: the mean of the last frames.
+    #[must_use]
+    pub fn usual(&self) -> Duration {
+        self.usual.unwrap_or_default()
+    }
+}

@@ -1,0 +1,292 @@
+//! The state machine against a clock of its own: no smithay, no real time.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use proptest::prelude::*;
+
+use super::*;
+
+const START: Duration = Duration::from_secs(100);
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn clock(millihertz: u32) -> FrameClock {
+    FrameClock::new(START, NonZeroU32::new(millihertz).unwrap())
+}
+
+/// A machine whose last frames took `took`.
+fn used_machine(millihertz: u32, took: Duration) -> Redraw {
+    let mut redraw = Redraw::new(clock(millihertz));
+    redraw.queue(START);
+    let started = redraw.deadline().unwrap();
+    redraw.composed(started, started + took);
+    let vblank = redraw.deadline().unwrap();
+    assert!(matches!(redraw.due(vblank), Some(Due::Vblank { .. })));
+    redraw
+}
+
+#[test]
+fn vblanks_do_not_drift() {
+    let clock = clock(59_940);
+    // A million frames of 1000/59.94 ms.
+    assert_eq!(
+        clock.vblank(1_000_000) - START,
+        Duration::from_nanos(16_683_350_016_683)
+    );
+}
+
+#[test]
+fn the_next_vblank_is_strictly_later() {
+    let clock = clock(60_000);
+    assert_eq!(clock.next_after(START - ms(1)), 0);
+    assert_eq!(clock.next_after(START), 1);
+    assert_eq!(clock.next_after(clock.vblank(7)), 8);
+    assert_eq!(
+        clock.next_after(clock.vblank(7) - Duration::from_nanos(1)),
+        7
+    );
+}
+
+#[test]
+fn an_idle_output_has_no_deadline() {
+    let redraw = used_machine(60_000, ms(1));
+    assert_eq!(redraw.state(), RedrawState::Idle);
+    assert_eq!(redraw.deadline(), None);
+}
+
+#[test]
+fn composing_is_put_off_until_just_before_the_vblank() {
+    let mut redraw = used_machine(60_000, ms(3));
+    let now = redraw.clock().vblank(10) + ms(1);
+    redraw.queue(now);
+    let compose_at = redraw.deadline().unwrap();
+    let vblank = redraw.clock().vblank(11);
+    assert_eq!(compose_at, vblank - ms(3) - MARGIN);
+}
+
+#[test]
+fn late_wake_ups_make_composing_earlier_up_to_a_quarter_of_the_refresh() {
+    let mut redraw = used_machine(10_000, ms(3));
+    for (delay, expected) in [(4, 4), (60, 25)] {
+        let now = redraw.deadline().unwrap_or(redraw.clock().vblank(10));
+        redraw.queue(now);
+        let started = redraw.deadline().unwrap() + ms(delay);
+        redraw.composed(started, started + ms(3));
+        let vblank = redraw.deadline().unwrap();
+        redraw.due(vblank).unwrap();
+
+        redraw.queue(vblank);
+        let next = redraw.clock().vblank(redraw.clock().next_after(vblank));
+        let before = ms(3) + ms(expected) + MARGIN;
+        assert_eq!(redraw.deadline(), Some(next - before));
+    }
+}
+
+#[test]
+fn a_change_shortly_before_the_vblank_is_composed_at_once_if_that_still_fits() {
+    let mut redraw = used_machine(60_000, ms(3));
+    let now = redraw.clock().vblank(11) - ms(4);
+    redraw.queue(now);
+    assert_eq!(redraw.deadline(), Some(now));
+}
+
+/// The last frames took 3 ms, but the one before 12.
+#[test]
+fn a_change_that_usually_still_fits_is_composed_at_once() {
+    let mut redraw = used_machine(60_000, ms(12));
+    for _ in 0..10 {
+        redraw.queue(
+            redraw
+                .clock()
+                .vblank(redraw.clock().next_after(START + ms(500))),
+        );
+        let started = redraw.deadline().unwrap();
+        redraw.composed(started, started + ms(3));
+        redraw.due(redraw.deadline().unwrap()).unwrap();
+    }
+    let now = redraw.clock().vblank(100) - ms(7);
+    redraw.queue(now);
+    assert_eq!(redraw.deadline(), Some(now));
+}
+
+#[test]
+fn a_change_too_late_for_a_vblank_is_composed_for_the_one_after() {
+    let mut redraw = used_machine(60_000, ms(3));
+    let now = redraw.clock().vblank(11) - ms(2);
+    redraw.queue(now);
+    let vblank = redraw.clock().vblank(12);
+    assert_eq!(redraw.deadline(), Some(vblank - ms(3) - MARGIN));
+}
+
+#[test]
+fn slow_composing_still_leaves_guests_time_for_their_flip_after_the_vblank() {
+    let mut redraw = used_machine(60_000, ms(15));
+    let vblank = redraw.clock().vblank(10);
+    redraw.queue(vblank);
+    assert!(redraw.deadline().unwrap() >= vblank + ms(2));
+}
+
+#[test]
+fn composing_past_the_vblank_shows_at_the_next() {
+    let mut redraw = Redraw::new(clock(60_000));
+    redraw.queue(START);
+    let started = redraw.deadline().unwrap();
+    assert_eq!(redraw.due(started), Some(Due::Compose));
+    redraw.composed(started, redraw.clock().vblank(1) + ms(1));
+    assert_eq!(
+        redraw.state(),
+        RedrawState::WaitingForVblank {
+            sequence: 2,
+            redraw_needed: false
+        }
+    );
+}
+
+#[test]
+fn a_change_after_composing_waits_for_the_frame_after() {
+    let mut redraw = Redraw::new(clock(60_000));
+    redraw.queue(START);
+    let started = redraw.deadline().unwrap();
+    redraw.composed(started, started + ms(1));
+    redraw.queue(started + ms(1));
+    let vblank = redraw.clock().vblank(1);
+    assert_eq!(
+        redraw.due(vblank),
+        Some(Due::Vblank {
+            sequence: 1,
+            at: vblank
+        })
+    );
+    assert!(matches!(redraw.state(), RedrawState::Queued { compose_at } if compose_at > vblank));
+}
+
+#[test]
+fn a_late_wake_up_reports_the_time_of_the_grid() {
+    let mut redraw = Redraw::new(clock(60_000));
+    redraw.queue(START);
+    redraw.composed(START, START + ms(1));
+    let late = redraw.clock().vblank(1) + ms(40);
+    assert_eq!(
+        redraw.due(late),
+        Some(Due::Vblank {
+            sequence: 1,
+            at: redraw.clock().vblank(1)
+        })
+    );
+}
+
+#[test]
+fn a_picture_that_the_gpu_has_not_finished_shows_at_a_later_vblank() {
+    let mut redraw = Redraw::new(clock(60_000));
+    redraw.queue(START);
+    redraw.composed(START, START + ms(1));
+    redraw.queue(START + ms(2));
+    let vblank = redraw.clock().vblank(1);
+    redraw.due(vblank).unwrap();
+    redraw.missed_vblank(vblank);
+    assert_eq!(
+        redraw.state(),
+        RedrawState::WaitingForVblank {
+            sequence: 2,
+            redraw_needed: true
+        }
+    );
+}
+
+#[test]
+fn times_grow_at_once_and_are_forgotten_slowly() {
+    let mut time = Timing::default();
+    time.record(ms(8), ms(16));
+    assert_eq!(time.worst(), ms(8));
+    time.record(ms(1), ms(16));
+    assert!(time.worst() > ms(7));
+    for _ in 0..200 {
+        time.record(ms(1), ms(16));
+    }
+    assert!(time.worst() < ms(2));
+    time.record(Duration::from_secs(1), ms(16));
+    assert_eq!(time.worst(), ms(16));
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    /// Something changes.
+    Queue,
+    /// Time passes, in microseconds; composing takes the second number if it is due.
+    Advance(u64, u64),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        Just(Op::Queue),
+        (0..60_000u64, 0..30_000u64).prop_map(|(wait, took)| Op::Advance(wait, took)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn next_after_is_the_first_vblank_after_now(millihertz in 1_000u32..1_000_000, nanos in 0..u64::MAX / 4) {
+        let clock = clock(millihertz);
+        let now = START + Duration::from_nanos(nanos);
+        let next = clock.next_after(now);
+        prop_assert!(clock.vblank(next) > now);
+        prop_assert!(clock.vblank(next - 1) <= now);
+    }
+
+    /// Every change is shown, at a vblank after it, at most once per refresh, and vblanks only
+    /// ever count up.
+    #[test]
+    fn every_change_reaches_a_vblank(millihertz in 10_000u32..500_000, ops in prop::collection::vec(op(), 1..60)) {
+        let mut redraw = Redraw::new(clock(millihertz));
+        let mut now = START;
+        let mut last_sequence = 0;
+        let mut composed_at = None;
+        let mut changed_at: Option<Duration> = None;
+        let mut step = |redraw: &mut Redraw, now: &mut Duration, took: Duration, changed_at: &mut Option<Duration>| {
+            while let Some(due) = redraw.due(*now) {
+                match due {
+                    Due::Compose => {
+                        assert!(changed_at.take().is_some(), "composed without a change");
+                        let started = *now;
+                        *now += took;
+                        redraw.composed(started, *now);
+                        composed_at = Some(*now);
+                    }
+                    Due::Vblank { sequence, at } => {
+                        assert!(sequence > last_sequence);
+                        assert!(at > composed_at.take().expect("a vblank without a picture"));
+                        assert!(at <= *now);
+                        last_sequence = sequence;
+                    }
+                }
+            }
+        };
+        for op in ops {
+            match op {
+                Op::Queue => {
+                    changed_at.get_or_insert(now);
+                    redraw.queue(now);
+                }
+                Op::Advance(wait, took) => {
+                    now += Duration::from_micros(wait);
+                    step(&mut redraw, &mut now, Duration::from_micros(took), &mut changed_at);
+                }
+            }
+            prop_assert_eq!(redraw.deadline().is_none(), redraw.state() == RedrawState::Idle);
+            if changed_at.is_some() {
+                prop_assert!(redraw.deadline().is_some(), "a change with no deadline");
+            }
+        }
+        // Left alone, it comes to rest within a few refreshes.
+        for _ in 0..8 {
+            if let Some(deadline) = redraw.deadline() {
+                now = now.max(deadline);
+                step(&mut redraw, &mut now, ms(1), &mut changed_at);
+            }
+        }
+        prop_assert_eq!(redraw.state(), RedrawState::Idle);
+        prop_assert!(changed_at.is_none());
+    }
+}

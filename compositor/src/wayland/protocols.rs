@@ -1,0 +1,157 @@
+//! The globals that clients see.
+
+use smithay::{
+    backend::allocator::{Format, Modifier, format::get_bpp},
+    input::{Seat, SeatState, keyboard::XkbConfig},
+    reexports::{
+        rustix::fs::stat, wayland_protocols::xdg::shell::server::xdg_toplevel::WmCapabilities,
+        wayland_server::DisplayHandle,
+    },
+    wayland::{
+        compositor::CompositorState,
+        dmabuf::{DmabufFeedbackBuilder, DmabufGlobal, DmabufState},
+        fractional_scale::FractionalScaleManagerState,
+        output::OutputManagerState,
+        presentation::PresentationState,
+        selection::data_device::DataDeviceState,
+        shell::xdg::{XdgShellState, decoration::XdgDecorationState},
+        shm::ShmState,
+        single_pixel_buffer::SinglePixelBufferState,
+        viewporter::ViewporterState,
+        xdg_toplevel_tag::XdgToplevelTagManager,
+    },
+};
+use tracing::{info, warn};
+
+use super::CLOCK_ID;
+use crate::{backend::HostOutput, render::Renderer, state::State};
+
+/// Milliseconds until a held key repeats.
+const REPEAT_DELAY: i32 = 600;
+
+/// Repeats a second of a held key.
+const REPEAT_RATE: i32 = 25;
+
+/// smithay's state of each protocol.
+#[derive(Debug)]
+pub struct Protocols {
+    pub(crate) compositor: CompositorState,
+    pub(crate) shm: ShmState,
+    pub(crate) dmabuf: DmabufState,
+    pub(crate) xdg_shell: XdgShellState,
+    pub(crate) seats: SeatState<State>,
+    pub(crate) seat: Seat<State>,
+    pub(crate) data_device: DataDeviceState,
+    /// These have nothing to ask; they live as long as their globals.
+    _globals: Globals,
+}
+
+#[derive(Debug)]
+struct Globals {
+    _dmabuf: Option<DmabufGlobal>,
+    _decoration: XdgDecorationState,
+    _fractional_scale: FractionalScaleManagerState,
+    _outputs: OutputManagerState,
+    _presentation: PresentationState,
+    _single_pixel: SinglePixelBufferState,
+    _toplevel_tag: XdgToplevelTagManager,
+    _viewporter: ViewporterState,
+}
+
+impl Protocols {
+    /// Announces everything.
+    pub(crate) fn new(
+        display: &DisplayHandle,
+        renderer: &mut Renderer,
+        outputs: &[HostOutput],
+    ) -> Self {
+        let mut dmabuf = DmabufState::new();
+        let globals = Globals {
+            _dmabuf: dmabuf_global(display, renderer, &mut dmabuf),
+            _decoration: XdgDecorationState::new::<State>(display),
+            _fractional_scale: FractionalScaleManagerState::new::<State>(display),
+            _outputs: OutputManagerState::new_with_xdg_output::<State>(display),
+            _presentation: PresentationState::new::<State>(display, CLOCK_ID),
+            _single_pixel: SinglePixelBufferState::new::<State>(display),
+            _toplevel_tag: XdgToplevelTagManager::new::<State>(display),
+            _viewporter: ViewporterState::new::<State>(display),
+        };
+        for output in outputs {
+            output.output.create_global::<State>(display);
+        }
+        let mut seats = SeatState::new();
+        let seat = seat(display, &mut seats);
+        Self {
+            compositor: CompositorState::new::<State>(display),
+            shm: ShmState::new::<State>(display, renderer.paint().shm_formats()),
+            dmabuf,
+            // No capabilities: windows stay where they are put.
+            xdg_shell: XdgShellState::new_with_capabilities::<State>(
+                display,
+                Vec::<WmCapabilities>::new(),
+            ),
+            seats,
+            seat,
+            data_device: DataDeviceState::new::<State>(display),
+            _globals: globals,
+        }
+    }
+}
+
+/// A seat that has a keyboard and a pointer, though no device moves them: many clients do not
+/// start without.
+fn seat(display: &DisplayHandle, seats: &mut SeatState<State>) -> Seat<State> {
+    let mut seat = seats.new_wl_seat(display, "seat0");
+    seat.add_pointer();
+    if let Err(error) = seat.add_keyboard(XkbConfig::default(), REPEAT_DELAY, REPEAT_RATE) {
+        warn!("Going on without a keyboard: {error}. Install xkb-data for one");
+    }
+    seat
+}
+
+/// The formats of dma-bufs to offer: those that the renderer takes linearly and in one plane.
+/// Guests' memory is linear; other layouts could not be checked against the memory's size.
+fn linear_formats(renderer: &mut Renderer) -> Vec<Format> {
+    let mut formats = renderer.paint().dmabuf_formats();
+    formats.retain(|format| format.modifier == Modifier::Linear && get_bpp(format.code).is_some());
+    formats
+}
+
+fn dmabuf_global(
+    display: &DisplayHandle,
+    renderer: &mut Renderer,
+    state: &mut DmabufState,
+) -> Option<DmabufGlobal> {
+    let formats = linear_formats(renderer);
+    if formats.is_empty() {
+        info!(
+            "Clients have to use shared memory: {} takes no linear dma-bufs",
+            renderer.description()
+        );
+        return None;
+    }
+    let device = renderer
+        .device()
+        .or_else(any_drm_device)
+        .unwrap_or_default();
+    match DmabufFeedbackBuilder::new(device, formats).build() {
+        Ok(feedback) => {
+            Some(state.create_global_with_default_feedback::<State>(display, &feedback))
+        }
+        Err(error) => {
+            warn!("Clients have to use shared memory: no memory for a list of formats: {error}");
+            None
+        }
+    }
+}
+
+/// A device on which clients could allocate buffers for a renderer that has none itself. Clients
+/// that don't find the device they are told fall back to shared memory.
+fn any_drm_device() -> Option<u64> {
+    let first_of = |kind: &str, first: u32| {
+        (first..first + 16)
+            .find_map(|number| stat(format!("/dev/dri/{kind}{number}")).ok())
+            .map(|stat| stat.st_rdev)
+    };
+    first_of("renderD", 128).or_else(|| first_of("card", 0))
+}
