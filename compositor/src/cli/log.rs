@@ -22,10 +22,11 @@ impl Filter {
             .filter_map(|name| env::var(name).ok())
             .find(|filter| !filter.trim().is_empty());
         Self(from_environment.unwrap_or_else(|| {
-            // smithay tells of every client and every format, calloop of sources that were removed
-            // while they had something to say.
+            // smithay tells of every client and every format, and calls it an error where one of
+            // several ways to EGL does not exist; calloop tells of sources that were removed while
+            // they had something to say.
             let level = log.level.as_str();
-            let quiet = "smithay=error,calloop=error";
+            let quiet = "smithay=error,smithay::backend::egl=off,calloop=error";
             match &log.filter {
                 Some(filter) => format!("{level},{quiet},{filter}"),
                 None => format!("{level},{quiet}"),
@@ -63,7 +64,7 @@ mod tests {
             let filter = Filter::new(&log);
             assert_eq!(
                 filter.as_str(),
-                "warn,smithay=error,calloop=error,gpu_device=trace"
+                "warn,smithay=error,smithay::backend::egl=off,calloop=error,gpu_device=trace"
             );
         }
     }
