@@ -114,6 +114,9 @@ impl<D: HostDisplay + 'static> Process<D> {
         drop(handler);
 
         let mut context = context(&self.ram, &mut self.display);
+        if connected.runs && !runs {
+            self.gpu.keep_pictures(&mut context);
+        }
         if changes.reset {
             debug!("The guest's driver is gone or starts anew");
             self.gpu.reset(&mut context);
@@ -149,6 +152,7 @@ impl<D: HostDisplay + 'static> Process<D> {
         }
         self.ram = GuestRam::default();
         let mut context = context(&self.ram, &mut self.display);
+        self.gpu.keep_pictures(&mut context);
         self.gpu.reset(&mut context);
         self.gpu.ram_changed(&mut context);
         if connected.told.is_some() {

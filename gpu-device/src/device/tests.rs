@@ -162,6 +162,67 @@ fn qemus_gpu_device_starts_pauses_and_goes_on() {
     show(&mut vmm);
 }
 
+/// What a driver sends once to show its own pages as resource 1.
+fn show_blob(vmm: &mut Vmm) {
+    let size = WIDTH * HEIGHT * 4;
+    for command in [
+        Command::ResourceCreateBlob {
+            resource_id: 1,
+            blob_mem: 1,
+            blob_flags: 2,
+            blob_id: 0,
+            size: size.into(),
+            entries: vec![MemEntry {
+                addr: vmm.ram.start + PIXELS,
+                length: size,
+            }],
+        },
+        Command::SetScanoutBlob {
+            rect: WHOLE,
+            scanout_id: 0,
+            resource_id: 1,
+            width: WIDTH,
+            height: HEIGHT,
+            format: Format::Bgrx8888.into(),
+            strides: [WIDTH * 4, 0, 0, 0],
+            offsets: [0; 4],
+        },
+    ] {
+        let answer = vmm.command(Header::default(), &command);
+        assert_eq!(answer, Response::OkNodata, "{command:?}");
+    }
+}
+
+#[test]
+fn a_guest_s_own_pages_are_not_shown_any_more_once_it_is_stopped() {
+    let mut device = Device::start_with_dma_bufs();
+    let mut vmm = Vmm::connect(&device);
+    vmm.start_generic();
+    show_blob(&mut vmm);
+    let frame = flush(&device, &mut vmm, 1);
+    device.report(presented(&frame));
+    device.report(DisplayEvent::Ready(SCREEN));
+    assert_eq!(vmm.wait_for_answer().0.fence, Some(1));
+
+    // Perhaps it is only paused, perhaps another driver comes: its memory may become anything.
+    vmm.pause();
+    let copy = device.frame();
+    assert_ne!(copy.buffer, frame.buffer);
+    assert_eq!(copy.damage, [WHOLE]);
+
+    vmm.start_generic();
+    show_blob(&mut vmm);
+    let frame = flush(&device, &mut vmm, 2);
+    device.report(presented(&frame));
+    device.report(DisplayEvent::Ready(SCREEN));
+    assert_eq!(vmm.wait_for_answer().0.fence, Some(2));
+
+    // A VMM that vanishes leaves nothing of it on the screen, either.
+    drop(vmm);
+    device.wait_for_disconnect();
+    assert_ne!(device.frame().buffer, frame.buffer);
+}
+
 #[test]
 fn user_mode_linux_is_recognised_and_may_probe_again() {
     let mut device = Device::start();

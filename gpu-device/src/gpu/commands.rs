@@ -214,6 +214,7 @@ impl Gpu {
 
     fn unref(&mut self, id: u32, context: &mut Context<'_>) -> Result<(), ErrorCode> {
         self.resources.get(id)?;
+        self.keep_pictures_of(id, context);
         self.stop_showing(id, context.now);
         let resource = self.resources.remove(id, &mut self.quota)?;
         for buffer in resource.buffers() {
@@ -238,6 +239,7 @@ impl Gpu {
     }
 
     fn detach_backing(&mut self, id: u32, context: &mut Context<'_>) -> Result<(), ErrorCode> {
+        self.keep_pictures_of(id, context);
         let resource = self.resources.get_mut(id)?;
         if !resource.drop_backing(&mut self.quota) {
             return Err(ErrorCode::Unspec);

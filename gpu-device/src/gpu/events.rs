@@ -28,13 +28,16 @@ impl Gpu {
         if let Some(slots) = self.slots_of(buffer) {
             slots.released(buffer);
         }
+        self.drop_kept(buffer, context);
         for index in 0..self.scanouts.len() {
             let Some(scanout) = self.scanouts.get_mut(index) else {
                 continue;
             };
+            scanout.lent.retain(|lent| *lent != buffer);
             if scanout.pacing.released() == Then::HandOver {
                 self.hand_over(index, context);
             }
+            self.note_taken(index, context.now);
         }
     }
 
@@ -46,7 +49,7 @@ impl Gpu {
                 Kind::Blob(_) => None,
             },
             Owner::Shadow(index) => Some(&mut self.scanouts.get_mut(index)?.shadow.as_mut()?.slots),
-            Owner::Blob(_) => None,
+            Owner::Blob(_) | Owner::Kept(_) => None,
         }
     }
 
@@ -129,6 +132,8 @@ impl Gpu {
         info!(?owner, reason = %refused, "the host does not take a dma-buf; using shared memory");
         let layout = match owner {
             Owner::Blob(id) => self.refuse_view(id, buffer, refused),
+            // Shared memory is never refused; still, nothing must be lost if it is.
+            Owner::Kept(_) => return self.drop_kept(buffer, context),
             Owner::Picture(_) | Owner::Shadow(_) => self.slots_of(buffer).map(|slots| {
                 slots.import_refused(buffer, refused);
                 slots.layout()

@@ -53,8 +53,20 @@ impl Scanouts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
     AtOnce,
-    /// When all of these scanouts have shown it, or at a time.
-    WhenShown(Scanouts, Instant),
+    WhenShown(Wait),
+}
+
+/// What a flush waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wait {
+    /// All of these scanouts have to show it,
+    shown: Scanouts,
+    /// or all of these to have taken it, with the guest's memory before it free again,
+    taken: Scanouts,
+    /// and this time to have come (never, where the refresh rate is unknown).
+    earliest: Option<Instant>,
+    /// But it waits no longer than this.
+    deadline: Instant,
 }
 
 /// When to answer a flush that touches these scanouts: the one place that holds this policy.
@@ -65,12 +77,19 @@ pub(super) enum Answer {
 /// - With a fence the answer is the guest's page flip. Linux lets its next frame begin then, so
 ///   the frame must be on the screen, not merely taken: hence presented, not released (on a plane,
 ///   a buffer is released one refresh later, which would halve the rate).
+/// - Linux 7.1 and newer end the flip at the next tick of a timer of their own, which has the host's
+///   rate but not its phase. A guest that ticks after the host has composed is shown two vblanks
+///   later; if it had to wait for that, it would lose every other tick and run at half the rate for
+///   ever. So a frame that the host has taken counts as flipped a quarter of a refresh after its
+///   flush, once nothing reads the memory that the guest may draw into next. (On a plane that
+///   is when it is shown.) The host takes one frame a refresh, which paces older guests.
 /// - Scanouts that are known to be hidden are waited for only if all are: a guest that mirrors its
 ///   picture must not be slowed down by the window that nobody sees.
 pub(super) fn when_to_answer(
     fenced: bool,
     touched: Scanouts,
     hidden: Scanouts,
+    refresh: Duration,
     now: Instant,
 ) -> Answer {
     if !fenced || touched.is_empty() {
@@ -78,14 +97,22 @@ pub(super) fn when_to_answer(
     }
     let visible = touched.without(hidden);
     let waited_for = if visible.is_empty() { touched } else { visible };
-    Answer::WhenShown(waited_for, later(now, HIDDEN_ANSWER))
+    Answer::WhenShown(Wait {
+        shown: waited_for,
+        taken: waited_for,
+        earliest: refresh
+            .checked_div(4)
+            .filter(|quarter| !quarter.is_zero())
+            .map(|quarter| later(now, quarter)),
+        deadline: later(now, HIDDEN_ANSWER),
+    })
 }
 
 /// The flushes whose answer is due.
 #[derive(Debug, Default)]
 pub(super) struct Flushes {
     last: u64,
-    /// In the order of their ids, hence of their deadlines.
+    /// In the order of their ids.
     pending: VecDeque<Pending>,
     answered: Vec<FlushId>,
 }
@@ -93,8 +120,7 @@ pub(super) struct Flushes {
 #[derive(Debug)]
 struct Pending {
     id: FlushId,
-    waits_for: Scanouts,
-    deadline: Instant,
+    wait: Wait,
 }
 
 impl Flushes {
@@ -105,28 +131,31 @@ impl Flushes {
     }
 
     /// Keeps a flush until it is answered. False if too many are kept already.
-    pub(super) fn keep(&mut self, id: FlushId, waits_for: Scanouts, deadline: Instant) -> bool {
+    pub(super) fn keep(&mut self, id: FlushId, wait: Wait) -> bool {
         if self.pending.len() >= MAX_PENDING {
             return false;
         }
-        self.pending.push_back(Pending {
-            id,
-            waits_for,
-            deadline,
-        });
+        self.pending.push_back(Pending { id, wait });
         true
     }
 
     /// A scanout has shown (or skipped) the picture of this flush and all before it.
     pub(super) fn shown(&mut self, scanout: usize, up_to: FlushId) {
-        for pending in self
-            .pending
-            .iter_mut()
-            .take_while(|pending| pending.id <= up_to)
-        {
-            pending.waits_for.remove(scanout);
+        for wait in self.up_to(up_to) {
+            wait.shown.remove(scanout);
         }
-        self.answer_complete();
+        self.answer(|wait| wait.shown.is_empty());
+    }
+
+    /// The host has taken a scanout's picture of this flush and all before it, and does not read
+    /// guest memory that an earlier one showed.
+    pub(super) fn taken(&mut self, scanout: usize, up_to: FlushId, now: Instant) {
+        for wait in self.up_to(up_to) {
+            wait.taken.remove(scanout);
+            if let (true, Some(earliest)) = (wait.taken.is_empty(), wait.earliest) {
+                wait.deadline = wait.deadline.min(earliest.max(now));
+            }
+        }
     }
 
     /// A scanout will show nothing more of what was flushed.
@@ -134,18 +163,24 @@ impl Flushes {
         self.shown(scanout, FlushId(self.last));
     }
 
-    /// Gives up on flushes that have waited too long. Returns the scanouts that did not show them.
+    /// Answers those whose time has come. Returns the scanouts that did not even take what was
+    /// flushed.
     pub(super) fn expire(&mut self, now: Instant) -> Scanouts {
         let mut late = Scanouts::default();
-        while let Some(pending) = self.pending.pop_front_if(|pending| pending.deadline <= now) {
-            late.0 |= pending.waits_for.0;
-            self.answered.push(pending.id);
+        for wait in self.pending.iter().map(|pending| pending.wait) {
+            if wait.deadline <= now && !(wait.taken.is_empty() && wait.earliest.is_some()) {
+                late.0 |= wait.shown.0;
+            }
         }
+        self.answer(|wait| wait.deadline <= now);
         late
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.pending.front().map(|pending| pending.deadline)
+        self.pending
+            .iter()
+            .map(|pending| pending.wait.deadline)
+            .min()
     }
 
     pub(super) fn take_answered(&mut self) -> std::vec::Drain<'_, FlushId> {
@@ -158,13 +193,21 @@ impl Flushes {
         self.answered.clear();
     }
 
-    fn answer_complete(&mut self) {
+    fn up_to(&mut self, id: FlushId) -> impl Iterator<Item = &mut Wait> {
+        let pending = self.pending.iter_mut();
+        pending
+            .take_while(move |pending| pending.id <= id)
+            .map(|pending| &mut pending.wait)
+    }
+
+    fn answer(&mut self, those: impl Fn(&Wait) -> bool) {
         let answered = &mut self.answered;
         self.pending.retain(|pending| {
-            if pending.waits_for.is_empty() {
+            let due = those(&pending.wait);
+            if due {
                 answered.push(pending.id);
             }
-            !pending.waits_for.is_empty()
+            !due
         });
     }
 }
@@ -179,15 +222,26 @@ mod tests {
         scanouts
     }
 
+    const REFRESH: Duration = Duration::from_micros(16_667);
+
+    fn wait(scanouts: &[usize], deadline: Instant) -> Wait {
+        Wait {
+            shown: set(scanouts),
+            taken: set(scanouts),
+            earliest: None,
+            deadline,
+        }
+    }
+
     #[test]
     fn unfenced_flushes_and_those_that_nobody_sees_are_answered_at_once() {
         let now = Instant::now();
         assert_eq!(
-            when_to_answer(false, set(&[0]), set(&[]), now),
+            when_to_answer(false, set(&[0]), set(&[]), REFRESH, now),
             Answer::AtOnce
         );
         assert_eq!(
-            when_to_answer(true, set(&[]), set(&[]), now),
+            when_to_answer(true, set(&[]), set(&[]), REFRESH, now),
             Answer::AtOnce
         );
     }
@@ -195,13 +249,33 @@ mod tests {
     #[test]
     fn fenced_flushes_wait_for_the_visible_scanouts() {
         let now = Instant::now();
-        let until = now + HIDDEN_ANSWER;
         let answer = |touched: &[usize], hidden: &[usize]| {
-            when_to_answer(true, set(touched), set(hidden), now)
+            when_to_answer(true, set(touched), set(hidden), Duration::ZERO, now)
         };
-        assert_eq!(answer(&[0, 3], &[]), Answer::WhenShown(set(&[0, 3]), until));
-        assert_eq!(answer(&[0, 3], &[3]), Answer::WhenShown(set(&[0]), until));
-        assert_eq!(answer(&[3], &[3]), Answer::WhenShown(set(&[3]), until));
+        let waits_for = |scanouts: &[usize]| Answer::WhenShown(wait(scanouts, now + HIDDEN_ANSWER));
+        assert_eq!(answer(&[0, 3], &[]), waits_for(&[0, 3]));
+        assert_eq!(answer(&[0, 3], &[3]), waits_for(&[0]));
+        assert_eq!(answer(&[3], &[3]), waits_for(&[3]));
+    }
+
+    #[test]
+    fn what_all_scanouts_have_taken_is_answered_a_quarter_of_a_refresh_after_its_flush() {
+        let now = Instant::now();
+        let mut flushes = Flushes::default();
+        let id = flushes.next();
+        let answer = when_to_answer(true, set(&[0, 1]), set(&[]), REFRESH, now);
+        let Answer::WhenShown(wait) = answer else {
+            panic!("answered at once");
+        };
+        assert!(flushes.keep(id, wait));
+
+        flushes.taken(0, id, now);
+        assert_eq!(flushes.next_deadline(), Some(now + HIDDEN_ANSWER));
+        flushes.taken(1, id, now);
+        assert_eq!(flushes.next_deadline(), Some(now + REFRESH / 4));
+        assert_eq!(flushes.take_answered().count(), 0);
+        assert_eq!(flushes.expire(now + REFRESH / 4), set(&[]), "not late");
+        assert_eq!(flushes.take_answered().collect::<Vec<_>>(), [id]);
     }
 
     #[test]
@@ -209,8 +283,8 @@ mod tests {
         let now = Instant::now();
         let mut flushes = Flushes::default();
         let (first, second) = (flushes.next(), flushes.next());
-        assert!(flushes.keep(first, set(&[0, 1]), now));
-        assert!(flushes.keep(second, set(&[0]), now));
+        assert!(flushes.keep(first, wait(&[0, 1], now)));
+        assert!(flushes.keep(second, wait(&[0], now)));
 
         flushes.shown(0, first);
         assert_eq!(flushes.take_answered().count(), 0);
@@ -226,11 +300,8 @@ mod tests {
         let mut flushes = Flushes::default();
         for late in 0..3 {
             let id = flushes.next();
-            flushes.keep(
-                id,
-                set(&[late]),
-                now + HIDDEN_ANSWER * u32::try_from(late).unwrap(),
-            );
+            let deadline = now + HIDDEN_ANSWER * u32::try_from(late).unwrap();
+            flushes.keep(id, wait(&[late], deadline));
         }
         assert_eq!(flushes.next_deadline(), Some(now));
         assert_eq!(flushes.expire(now + HIDDEN_ANSWER), set(&[0, 1]));
@@ -247,9 +318,9 @@ mod tests {
         let now = Instant::now();
         for _ in 0..MAX_PENDING {
             let id = flushes.next();
-            assert!(flushes.keep(id, set(&[0]), now));
+            assert!(flushes.keep(id, wait(&[0], now)));
         }
         let id = flushes.next();
-        assert!(!flushes.keep(id, set(&[0]), now));
+        assert!(!flushes.keep(id, wait(&[0], now)));
     }
 }

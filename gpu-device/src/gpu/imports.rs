@@ -27,6 +27,8 @@ pub(super) enum Owner {
     Blob(u32),
     /// The copy that a scanout shows in place of a blob.
     Shadow(usize),
+    /// A copy of the last picture of a blob that is gone, of so many bytes.
+    Kept(u64),
 }
 
 /// The buffers that the host knows.
@@ -162,6 +164,16 @@ impl Imports {
         if self.owners.remove(&buffer).is_some() {
             display.forget(buffer);
         }
+    }
+
+    /// Bytes of the copies that keep pictures.
+    #[cfg(test)]
+    pub(super) fn kept_bytes(&self) -> u64 {
+        let kept = self.owners.values().map(|owner| match owner {
+            Owner::Kept(bytes) => *bytes,
+            _ => 0,
+        });
+        kept.sum()
     }
 
     #[cfg(test)]

@@ -21,6 +21,7 @@ mod events;
 mod features;
 mod flushes;
 mod imports;
+mod keep;
 mod ladder;
 mod modes;
 mod pacing;
@@ -246,12 +247,14 @@ impl Gpu {
 
     /// The guest's driver has gone (device reset, or another VMM connects): resources are dropped,
     /// answers that were due never come (their rings are gone). What is on the screen stays there
-    /// until the next driver shows something; a guest that reboots keeps its windows.
+    /// until the next driver shows something; a guest that reboots keeps its windows. Call
+    /// [`Gpu::keep_pictures`] when the guest is stopped, so that this holds for blobs, too.
     pub fn reset(&mut self, context: &mut Context<'_>) {
         self.flushes.reset();
         for index in 0..self.scanouts.len() {
             if let Some(scanout) = self.scanouts.get_mut(index) {
                 scanout.stop();
+                scanout.in_place = None;
                 scanout.disable_at = None;
             }
             self.drop_shadow(index, context);

@@ -1,5 +1,7 @@
 //! RESOURCE_FLUSH, and the hand-over of a scanout's newest picture to the host.
 
+use std::time::{Duration, Instant};
+
 use protocols::virtio_gpu::{ErrorCode, Rect, Response};
 
 use super::{
@@ -40,11 +42,40 @@ impl Gpu {
                 touched.insert(index);
             }
         }
-        match when_to_answer(fenced, touched, self.hidden, context.now) {
-            Answer::WhenShown(scanouts, deadline) if self.flushes.keep(id, scanouts, deadline) => {
+        let refresh = self.refresh(touched);
+        match when_to_answer(fenced, touched, self.hidden, refresh, context.now) {
+            Answer::WhenShown(wait) if self.flushes.keep(id, wait) => {
+                for index in 0..self.scanouts.len() {
+                    self.note_taken(index, context.now);
+                }
                 Ok(Reply::Later(id))
             }
             _ => Ok(Reply::Now(Response::OkNodata)),
+        }
+    }
+
+    /// The refresh period of the fastest of these scanouts, zero if unknown.
+    fn refresh(&self, scanouts: Scanouts) -> Duration {
+        let all = self.scanouts.iter().enumerate();
+        let these = all.filter(|(index, _)| scanouts.contains(*index));
+        let known = these.map(|(_, scanout)| scanout.refresh);
+        known
+            .filter(|refresh| !refresh.is_zero())
+            .min()
+            .unwrap_or_default()
+    }
+
+    /// Flushes whose frame the host has taken need not wait for more, once the host reads no guest
+    /// memory that was shown before.
+    pub(super) fn note_taken(&mut self, index: usize, now: Instant) {
+        let Some(scanout) = self.scanouts.get(index) else {
+            return;
+        };
+        let Some(last) = scanout.in_flight.back() else {
+            return;
+        };
+        if scanout.lent.iter().all(|buffer| *buffer == last.buffer) {
+            self.flushes.taken(index, last.newest, now);
         }
     }
 
@@ -111,7 +142,9 @@ impl Gpu {
 
     /// Hands a scanout's newest picture over, or notes that it has to wait for a free slot.
     pub(super) fn hand_over(&mut self, index: usize, context: &mut Context<'_>) {
-        let presentable = self.means(index, context).and_then(|means| match means {
+        let means = self.means(index, context);
+        let in_place = matches!(means, Some(Means::Direct(_)));
+        let presentable = means.and_then(|means| match means {
             Means::Direct(buffer) => {
                 let (way, reason, origin) = (Way::DmaBuf, None, (0, 0));
                 Some(Presentable {
@@ -160,8 +193,17 @@ impl Gpu {
             newest: scanout.newest,
             flushed_at: scanout.flushed_at,
         });
+        scanout.in_place = in_place.then_some(shown);
+        let imports = &self.imports;
+        scanout
+            .lent
+            .retain(|buffer| *buffer != presentable.buffer && imports.owner(*buffer).is_some());
+        if in_place {
+            scanout.lent.push(presentable.buffer);
+        }
         scanout.pacing.handed();
         scanout.has_window = true;
         context.display.present(scanout.id, frame);
+        self.note_taken(index, context.now);
     }
 }

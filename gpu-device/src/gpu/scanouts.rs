@@ -46,8 +46,12 @@ pub(super) struct Scanout {
     pub(super) flushed_at: Option<Instant>,
     /// Frames that the host has, oldest first.
     pub(super) in_flight: VecDeque<InFlight>,
+    /// Buffers of guest memory that the host was given and has not released.
+    pub(super) lent: Vec<BufferId>,
     /// The copy of a blob that can't be shown in place.
     pub(super) shadow: Option<Shadow>,
+    /// What the host shows from the guest's own pages; `None` where it has memory of ours.
+    pub(super) in_place: Option<Shown>,
     /// Whether the host shows anything of it; also after the driver that showed it has gone.
     pub(super) has_window: bool,
     /// When its window goes.
@@ -99,7 +103,9 @@ impl Scanout {
             newest: FlushId(0),
             flushed_at: None,
             in_flight: VecDeque::new(),
+            lent: Vec::new(),
             shadow: None,
+            in_place: None,
             has_window: false,
             disable_at: None,
             cursor: Cursor::default(),
@@ -336,6 +342,7 @@ impl Gpu {
                 // The host says nothing more about frames of a window that is gone.
                 scanout.in_flight.clear();
                 scanout.pacing.dropped();
+                scanout.in_place = None;
                 scanout.has_window = false;
                 self.drop_shadow(index, context);
             }

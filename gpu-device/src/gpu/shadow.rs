@@ -121,7 +121,7 @@ impl Gpu {
 }
 
 /// Where a rectangle of a shadow begins in its blob, in bytes.
-fn blob_offset(layout: PixelLayout, source: Rect, rect: Rect) -> u64 {
+pub(super) fn blob_offset(layout: PixelLayout, source: Rect, rect: Rect) -> u64 {
     let x = u64::from(source.x).saturating_add(rect.x.into());
     let y = u64::from(source.y).saturating_add(rect.y.into());
     let rows = y.saturating_mul(layout.stride.into());

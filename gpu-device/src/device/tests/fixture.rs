@@ -16,9 +16,12 @@ use protocols::ipc::{
 };
 
 use super::super::*;
-use crate::display::{
-    BufferId, CursorUpdate, Display, DisplayEvent, Frame, PixelLayout, PixelMemory, Refused,
-    ScanoutId, recording::RecordingDisplay,
+use crate::{
+    display::{
+        BufferId, CursorUpdate, Display, DisplayEvent, Frame, PixelLayout, PixelMemory, Refused,
+        ScanoutId, recording::RecordingDisplay,
+    },
+    memory::Piece,
 };
 
 /// How long a test waits for what must come.
@@ -82,6 +85,16 @@ impl HostDisplay for TestDisplay {
     }
 }
 
+/// Takes the file of the first piece for a dma-buf.
+#[derive(Debug)]
+struct FirstPiece;
+
+impl DmaBufMaker for FirstPiece {
+    fn make(&self, pieces: &[Piece<'_>]) -> Result<OwnedFd, Refused> {
+        Ok(pieces[0].fd.try_clone_to_owned().unwrap())
+    }
+}
+
 /// A running device process.
 pub struct Device {
     /// Where it listens.
@@ -95,6 +108,15 @@ pub struct Device {
 impl Device {
     /// Starts one with one scanout, and waits until it listens.
     pub fn start() -> Self {
+        Self::start_with(Prefer::Shm)
+    }
+
+    /// As [`Device::start`], where blobs can be shown in place.
+    pub fn start_with_dma_bufs() -> Self {
+        Self::start_with(Prefer::Auto)
+    }
+
+    fn start_with(prefer: Prefer) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("gpu.sock");
         let (jobs, received) = channel::<Job>();
@@ -120,8 +142,8 @@ impl Device {
                     millihertz: 60_000,
                 }],
                 limits: Limits::default(),
-                prefer: Prefer::Shm,
-                dma_bufs: None,
+                prefer,
+                dma_bufs: Some(Box::new(FirstPiece)),
             });
             let listener = Listener::new(source)?;
             let status = StatusChannel::new(theirs.into()).map_err(io::Error::from)?;

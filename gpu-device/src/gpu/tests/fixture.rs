@@ -176,6 +176,17 @@ impl Fixture {
         self.gpu.verify_invariants();
     }
 
+    /// The guest is stopped.
+    pub(super) fn stop(&mut self) {
+        let mut context = Context {
+            ram: &self.ram,
+            display: &mut self.display,
+            now: self.now,
+        };
+        self.gpu.keep_pictures(&mut context);
+        self.gpu.verify_invariants();
+    }
+
     pub(super) fn reset(&mut self) {
         let mut context = Context {
             ram: &self.ram,

@@ -61,6 +61,47 @@ fn a_fenced_flush_is_answered_when_its_frame_is_on_the_screen() {
 }
 
 #[test]
+fn a_frame_that_the_host_has_taken_is_flipped_a_quarter_of_a_refresh_after_its_flush() {
+    let mut f = showing();
+    let taken = f.flush_later(1, WHOLE);
+    f.wait(REFRESH / 4 - Duration::from_micros(1));
+    assert!(f.answered().is_empty());
+    f.wait(Duration::from_micros(1));
+    assert_eq!(f.answered(), [taken]);
+    // The host takes one frame a refresh.
+    let next = f.flush_later(1, WHOLE);
+    f.wait(REFRESH / 2);
+    assert!(f.answered().is_empty());
+    f.event(DisplayEvent::Ready(SCREEN));
+    f.wait(Duration::ZERO);
+    assert_eq!(f.answered(), [next]);
+}
+
+#[test]
+fn a_blob_is_flipped_when_the_host_reads_the_one_before_it_no_more() {
+    let (mut f, _) = Fixture::with_dma_bufs();
+    for id in [1, 2] {
+        f.create_blob(id, u64::from(id) * BYTES, 64 * 32 * 4);
+    }
+    f.ok(set_blob(0, 1, (64, 32), WHOLE));
+    f.flush_later(1, WHOLE);
+    let before = f.frame();
+    f.shown(before.id);
+    assert_eq!(f.answered().len(), 1);
+
+    f.ok(set_blob(0, 2, (64, 32), WHOLE));
+    let flip = f.flush_later(2, WHOLE);
+    f.wait(REFRESH / 2);
+    assert!(
+        f.answered().is_empty(),
+        "on the screen until the next vblank"
+    );
+    f.event(DisplayEvent::Released(before.buffer));
+    f.wait(Duration::ZERO);
+    assert_eq!(f.answered(), [flip]);
+}
+
+#[test]
 fn a_later_frame_answers_for_those_before_it() {
     let mut f = showing();
     let first = f.flush_later(1, rect(0, 0, 1, 1));
@@ -94,6 +135,9 @@ fn a_discarded_frame_answers_too() {
 #[test]
 fn a_hidden_window_answers_after_45_ms() {
     let mut f = showing();
+    f.flush_later(1, WHOLE);
+    f.wait(REFRESH / 4);
+    assert_eq!(f.answered().len(), 1, "the host takes one more");
     let id = f.flush_later(1, WHOLE);
     assert_eq!(f.gpu.next_deadline(), Some(f.now + HIDDEN_ANSWER));
     f.wait(HIDDEN_ANSWER - Duration::from_millis(1));

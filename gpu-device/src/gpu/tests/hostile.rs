@@ -25,6 +25,7 @@ enum Op {
     Wait(u64),
     RamGone,
     RamBack,
+    Stop,
     Reset,
 }
 
@@ -111,6 +112,7 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (0_u64..700).prop_map(Op::Wait),
         1 => Just(Op::RamGone),
         2 => Just(Op::RamBack),
+        1 => Just(Op::Stop),
         1 => Just(Op::Reset),
     ]
 }
@@ -240,6 +242,7 @@ fn carry_out(f: &mut Fixture, host: &mut Host, op: Op) {
         Op::Wait(millis) => f.wait(Duration::from_millis(millis)),
         Op::RamGone => f.change_ram(GuestRam::default()),
         Op::RamBack => f.change_ram(GuestRam::new(f.map.clone())),
+        Op::Stop => f.stop(),
         Op::Reset => {
             f.reset();
             host.waiting.clear();
@@ -281,6 +284,10 @@ proptest! {
         // Nothing is left behind.
         f.reset();
         f.wait(Duration::from_secs(1));
+        host.take(&mut f);
+        for (buffer, _) in host.held {
+            f.event(DisplayEvent::Released(buffer));
+        }
         prop_assert_eq!(f.gpu.quota.used(), (0, 0, 0));
         prop_assert_eq!(f.gpu.imports.len(), 0);
         prop_assert!(f.display.buffers.is_empty());

@@ -44,6 +44,7 @@ impl Gpu {
             assert!(!scanout.pacing.is_waiting() || !scanout.damage.is_empty());
             assert!(scanout.disable_at.is_none());
         }
+        bytes += self.imports.kept_bytes();
         assert_eq!(self.quota.used(), (count, bytes, entries));
         for id in &self.residents {
             assert!(self.resources.get(*id).is_ok(), "{id} is resident but gone");

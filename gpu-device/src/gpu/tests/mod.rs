@@ -8,6 +8,7 @@ mod fixture;
 mod frames;
 mod hostile;
 mod invariants;
+mod keep;
 mod ladder;
 mod memory;
 mod scanouts;
