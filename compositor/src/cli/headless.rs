@@ -44,7 +44,7 @@ pub(super) struct Headless {
     #[arg(value_name = "GUEST")]
     guests: Vec<String>,
     /// The mode of a virtual output; given again for the next one [default: from the
-    /// configuration, or 1920x1080@60]
+    /// configuration, or 1920x1080 at 60 Hz]
     #[arg(long, value_name = "WxH[@HZ]")]
     output: Vec<Mode>,
     /// What draws

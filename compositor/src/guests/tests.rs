@@ -9,6 +9,7 @@ use std::{
 use calloop::EventLoop;
 use config::guest::{Restart, VmmKind};
 use protocols::ipc::{GuestState, Output, ScreenshotTarget};
+use rustix::process::Signal;
 
 use super::*;
 use crate::{
@@ -128,9 +129,13 @@ fn exists(pid: Option<u32>) -> bool {
 }
 
 fn kill(pid: Option<u32>) {
+    send(pid, Signal::KILL);
+}
+
+fn send(pid: Option<u32>, signal: Signal) {
     let pid = i32::try_from(pid.unwrap()).unwrap();
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
 }
 
 #[test]
@@ -200,6 +205,31 @@ fn a_device_that_is_killed_takes_its_vmm_along_and_both_come_back() {
     assert_ne!(after.device_pid, before.device_pid);
     assert_ne!(after.vmm_pid, before.vmm_pid);
     assert_eq!(fixture.app.host.connections, 2);
+}
+
+#[test]
+fn a_vmm_that_ends_well_together_with_its_device_has_not_shut_down() {
+    let mut fixture = Fixture::new(GOOD_DEVICE);
+    let vmm = format!("trap 'exit 0' TERM; echo ready; {FOREVER}");
+    fixture.start(&vmm, Restart::OnFailure);
+    let before = fixture.until("ready", |guest| {
+        guest.state == GuestState::Running && guest.last_output == ["ready"]
+    });
+
+    // The loop hears of the VMM's end first.
+    for (pid, signal) in [
+        (before.vmm_pid, Signal::TERM),
+        (before.device_pid, Signal::KILL),
+    ] {
+        send(pid, signal);
+        let status = Path::new("/proc").join(pid.unwrap().to_string());
+        while !fs::read_to_string(status.join("stat"))
+            .unwrap()
+            .contains(") Z ")
+        {}
+    }
+    fixture.until_state(GuestState::Restarting);
+    fixture.until_state(GuestState::Running);
 }
 
 #[test]
