@@ -1,0 +1,77 @@
+//! A machine of the lab as the host: started here, with the test inside it.
+
+use std::{fs::File, process::Command, process::Stdio, time::Duration};
+
+use anyhow::{Context as _, Result};
+
+use super::{Bench, GuestFolder, Place, inside::Test, quoted};
+use crate::report;
+
+/// For the whole machine, with its test.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// Guest memory is shown as it is: a software guest with udmabuf and OpenGL on the CPU.
+pub fn software_guest(bench: &Bench, place: &Place) -> Result<String> {
+    machine(bench, place, Test::SoftwareGuest, "")
+}
+
+/// The same with an unmodified driver: User Mode Linux inside User Mode Linux.
+pub fn nested_guest(bench: &Bench, place: &Place) -> Result<String> {
+    machine(bench, place, Test::NestedGuest, "")
+}
+
+/// The same pictures on a machine without udmabuf and without any DRM node.
+pub fn shared_memory(bench: &Bench, place: &Place) -> Result<String> {
+    machine(
+        bench,
+        place,
+        Test::SharedMemory,
+        "rm -r /dev/udmabuf /dev/dri\n",
+    )
+}
+
+fn machine(bench: &Bench, place: &Place, test: Test, before: &str) -> Result<String> {
+    // Inside, this machine's files are below /host.
+    let inside = |path: &std::path::Path| -> Result<String> {
+        let path = path
+            .canonicalize()
+            .with_context(|| format!("Finding {}", path.display()))?;
+        Ok(quoted(&format!("/host{}", path.display())))
+    };
+    let program = format!(
+        "{before}export LIBGL_ALWAYS_SOFTWARE=1\n\
+         exec {} inside machine {} --lucarne {} --uml {} --tree {}\n",
+        inside(&std::env::current_exe()?)?,
+        test.name(),
+        inside(&bench.lucarne)?,
+        inside(&bench.lab.uml)?,
+        inside(&bench.lab.tree)?,
+    );
+    let folder = place.guest("machine", &program)?;
+    let console = File::create(place.folder.join("console.log"))?;
+    let mut child = Command::new(&bench.lab.uml)
+        .args(bench.lab.uml_arguments())
+        .arg("mem=2G")
+        .arg(format!("lab={}", folder.0.display()))
+        .stdin(Stdio::null())
+        .stdout(console.try_clone()?)
+        .stderr(console)
+        .spawn()
+        .context("Starting User Mode Linux")?;
+    let verdict = folder.wait_for_end(LIMIT);
+    let _ = child.kill();
+    child.wait()?;
+    verdict.with_context(|| {
+        format!(
+            "In the machine, lucarne said:\n{}",
+            report::tail(&folder.file("lucarne.log"), 20)
+        )
+    })?;
+    Ok(note(&folder))
+}
+
+/// The line before "rc=0".
+fn note(folder: &GuestFolder) -> String {
+    let printed = folder.printed();
+    printed.lines().rev().nth(1).unwrap_or_default().to_owned()
+}
