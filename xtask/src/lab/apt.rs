@@ -14,7 +14,8 @@ use crate::report;
 /// The Debian release that the lab is made of. (The name of "testing" until it is released.)
 pub const SUITE: &str = "forky";
 
-const DEFAULT_MIRROR: &str = "http://deb.debian.org/debian";
+/// Where the user says which mirror of Debian to use.
+const MIRROR_ENV: &str = "LUCARNE_DEBIAN_MIRROR";
 
 const KEYRINGS: [&str; 2] = [
     "/usr/share/keyrings/debian-archive-keyring.gpg",
@@ -35,23 +36,29 @@ pub fn source_line() -> Result<String> {
         )?;
     Ok(format!(
         "deb [signed-by={keyring}] {} {SUITE} main",
-        mirror()
+        mirror()?
     ))
 }
 
-/// The mirror that the machine's own apt uses, so that a local one is used here too.
-fn mirror() -> String {
-    std::env::var("LUCARNE_DEBIAN_MIRROR").unwrap_or_else(|_| {
-        let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
-        if let Ok(folder) = fs::read_dir("/etc/apt/sources.list.d") {
-            files.extend(folder.flatten().map(|entry| entry.path()));
-        }
-        files
-            .iter()
-            .filter_map(|path| fs::read_to_string(path).ok())
-            .find_map(|text| mirror_in(&text))
-            .unwrap_or_else(|| DEFAULT_MIRROR.to_owned())
-    })
+/// The mirror that the user names, else the one that the machine's own apt uses.
+fn mirror() -> Result<String> {
+    if let Ok(named) = std::env::var(MIRROR_ENV) {
+        return Ok(named);
+    }
+    let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
+    if let Ok(folder) = fs::read_dir("/etc/apt/sources.list.d") {
+        files.extend(folder.flatten().map(|entry| entry.path()));
+    }
+    files
+        .iter()
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .find_map(|text| mirror_in(&text))
+        .with_context(|| {
+            format!(
+                "Looking for a mirror of Debian, of which the lab is made: this machine's apt names \
+                 none. Set {MIRROR_ENV} to the address of one"
+            )
+        })
 }
 
 /// The first address in `sources` (of either format) that is a mirror of Debian itself.
@@ -108,10 +115,7 @@ impl Apt {
             log: log.to_owned(),
         };
         report::run_logged(apt.command("apt-get").arg("update"), log).with_context(|| {
-            format!(
-                "Reading the package lists of {}; LUCARNE_DEBIAN_MIRROR=http://… names another mirror",
-                mirror()
-            )
+            format!("Reading the package lists of Debian; {MIRROR_ENV} names another mirror")
         })?;
         Ok(apt)
     }
