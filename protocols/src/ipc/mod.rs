@@ -78,7 +78,8 @@ pub enum ScreenshotTarget {
         /// Its name.
         name: String,
     },
-    /// One virtual monitor of a guest, in the guest's own pixels.
+    /// One virtual monitor of a guest. In the guest's own pixels, unless its window was given
+    /// another size and the guest did not follow: then scaled as the window is.
     Guest {
         /// The guest's name.
         name: String,
