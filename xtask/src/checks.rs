@@ -75,16 +75,14 @@ fn tests(log: &Path) -> Result<String> {
     Ok(summary.to_owned())
 }
 
-/// Builds the program that the tests of whole machines run.
+/// Builds the program that the tests of whole machines run. The whole workspace, because for a single
+/// package cargo would choose other features of the shared dependencies, and build them anew.
 ///
 /// # Errors
 ///
 /// When it does not compile.
 pub fn build_lucarne(log: &Path) -> Result<()> {
-    cargo(
-        log,
-        &["build", "--locked", "--package", "compositor", "--bins"],
-    )?;
+    cargo(log, &["build", "--locked", "--workspace", "--bins"])?;
     Ok(())
 }
 

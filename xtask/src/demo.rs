@@ -51,9 +51,7 @@ pub fn run(screenshot: Option<PathBuf>) -> Result<()> {
 
 /// A window in the user's session, until it is closed or the guest shuts down.
 fn window(lab: &Lab) -> Result<()> {
-    report::say(
-        "demo     a Linux machine in a window; close it, or type `poweroff -f` in it, to end",
-    );
+    report::say("demo     a Linux machine in a window; close it to end");
     let status = Command::new(paths::lucarne())
         .args(["run", "--name", NAME, "--mode", MODE])
         .arg("--vmm")
