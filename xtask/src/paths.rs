@@ -23,6 +23,11 @@ pub fn lucarne() -> PathBuf {
     target().join("debug/lucarne")
 }
 
+/// This program. (While it runs, a build may put a new file in its place.)
+pub fn xtask() -> PathBuf {
+    target().join("debug/xtask")
+}
+
 /// Where logs, screenshots and sockets of test runs go.
 pub fn scratch() -> PathBuf {
     target().join("xtask")

@@ -1,7 +1,7 @@
 //! Named steps, each with a log, a time and a verdict, and their sum.
 
 use std::{
-    fs,
+    fs, panic,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -63,7 +63,7 @@ impl Steps {
         let started = Instant::now();
         let result = fs::write(&log, "")
             .map_err(Into::into)
-            .and_then(|()| work(&log));
+            .and_then(|()| without_panic(|| work(&log)));
         let took = started.elapsed();
         match result {
             Ok(note) => {
@@ -110,6 +110,12 @@ impl Steps {
         }
         Ok(())
     }
+}
+
+/// A step that panics has failed; the others run all the same.
+fn without_panic(work: impl FnOnce() -> Result<String>) -> Result<String> {
+    panic::catch_unwind(panic::AssertUnwindSafe(work))
+        .unwrap_or_else(|_| bail!("It panicked; what it said is above"))
 }
 
 fn line(verdict: &str, took: Duration, name: &str, note: &str) {

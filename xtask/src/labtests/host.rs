@@ -5,7 +5,7 @@ use std::{fs::File, process::Command, process::Stdio, time::Duration};
 use anyhow::{Context as _, Result};
 
 use super::{Bench, GuestFolder, Place, inside::Test, quoted};
-use crate::report;
+use crate::{paths, report};
 
 /// For the whole machine, with its test.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -41,7 +41,7 @@ fn machine(bench: &Bench, place: &Place, test: Test, before: &str) -> Result<Str
     let program = format!(
         "{before}export LIBGL_ALWAYS_SOFTWARE=1\n\
          exec {} inside machine {} --lucarne {} --uml {} --tree {}\n",
-        inside(&std::env::current_exe()?)?,
+        inside(&paths::xtask())?,
         test.name(),
         inside(&bench.lucarne)?,
         inside(&bench.lab.uml)?,

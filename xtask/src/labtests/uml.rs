@@ -16,7 +16,7 @@ use super::{
     picture::{Picture, smpte},
     quoted, until,
 };
-use crate::lab::Lab;
+use crate::{lab::Lab, paths};
 
 /// From the start of a guest to its first picture. Half a second on an idle machine.
 const BOOT: Duration = Duration::from_secs(20);
@@ -188,7 +188,8 @@ pub fn page_flips(bench: &Bench, place: &Place) -> Result<String> {
             .count();
         // The device's counters at both ends of the samples that the guest counted.
         if held >= HELD
-            && let (Some(first), Some(last)) = (counted.get(known - 1 - HELD), counted.last())
+            && let Some(before) = known.checked_sub(HELD + 1)
+            && let (Some(first), Some(last)) = (counted.get(before), counted.last())
         {
             break (first.clone(), last.clone());
         }
@@ -235,7 +236,7 @@ fn rates(folder: &GuestFolder) -> Vec<f64> {
 
 /// The guest's pointer: its image, its place, off an edge, and gone.
 pub fn cursor(bench: &Bench, place: &Place) -> Result<String> {
-    let program = std::env::current_exe()?;
+    let program = paths::xtask().canonicalize()?;
     let folder = place.guest(
         "guest",
         &format!(
