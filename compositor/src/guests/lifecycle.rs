@@ -7,9 +7,11 @@
 //!    │      Timeout   │        │ device died,  │ │ VMM ended: VmmWaits ──Timeout──▶ Runs
 //!    │    AllWaits ───┘        │ or never      │ │            or, if that was all, DeviceStops
 //!    │       ▲                 ▼ listened      ▼ ▼
-//!    └───────┴────────── DeviceStops ◀──── VmmStops
+//!    └───────┴────────── DeviceStops ◀──── VmmStops, VmmLeft
 //! ```
 //!
+//! - A VMM that ended well, but was connected a moment ago, either shut its guest down or lost its
+//!   device. `VmmLeft` waits for the word of the device: that the VMM is gone, or its own end.
 //! - A VMM that failed is started again alone: the device keeps the guest's windows up meanwhile.
 //! - A device that died takes its VMM along, because QEMU never connects a second time. One that
 //!   ended without an error did so because the user closed its window: the guest is stopped.
@@ -18,6 +20,7 @@
 //!
 //! Pure: events in, actions out. The process handles, sockets and timers are elsewhere.
 
+mod phase;
 mod words;
 
 use std::time::{Duration, Instant};
@@ -25,6 +28,7 @@ use std::time::{Duration, Instant};
 use config::guest::Restart;
 use protocols::ipc::GuestState;
 
+use self::phase::{Phase, Then};
 pub use self::words::{Action, Ended, Event, Role, Step};
 
 /// How long a device may take to reach its compositor and to listen.
@@ -33,44 +37,13 @@ const LISTEN_LIMIT: Duration = Duration::from_secs(10);
 const VMM_STOP_LIMIT: Duration = Duration::from_secs(5);
 /// How long a device may take to end when asked.
 const DEVICE_STOP_LIMIT: Duration = Duration::from_secs(2);
+/// How long a device may take to see that its VMM is gone.
+const NEWS_LIMIT: Duration = Duration::from_secs(2);
 /// The first pause before something is started again; doubles up to [`MAX_PAUSE`].
 const MIN_PAUSE: Duration = Duration::from_millis(500);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// A guest that ran this long was not a failure to start: the pauses begin anew.
 const STABLE_AFTER: Duration = Duration::from_secs(60);
-
-/// What comes after stopping.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Then {
-    Off(Ended),
-    Start,
-    /// Start after a pause.
-    Again,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Phase {
-    Off(Ended),
-    DeviceStarts,
-    Runs {
-        since: Instant,
-        /// Whether the VMM is connected now.
-        connected: bool,
-        /// Whether it ever was.
-        was_connected: bool,
-    },
-    VmmWaits,
-    AllWaits,
-    VmmStops {
-        then: Then,
-        device: bool,
-        asked: bool,
-    },
-    DeviceStops {
-        then: Then,
-        asked: bool,
-    },
-}
 
 /// The life of one guest.
 #[derive(Debug)]
@@ -102,7 +75,8 @@ impl Lifecycle {
             Phase::Off(Ended::Failed { .. }) => GuestState::Failed,
             Phase::Off(_) => GuestState::Stopped,
             Phase::DeviceStarts => GuestState::Starting,
-            Phase::Runs {
+            Phase::VmmLeft { .. }
+            | Phase::Runs {
                 connected: true, ..
             } => GuestState::Running,
             Phase::Runs { .. } if !self.own_vmm => GuestState::Waiting,
@@ -187,16 +161,19 @@ impl Lifecycle {
     }
 
     fn connection(&mut self, is: bool) -> Option<Step> {
-        if let Phase::Runs {
-            connected,
-            was_connected,
-            ..
-        } = &mut self.phase
-        {
-            *connected = is;
-            *was_connected |= is;
+        match &mut self.phase {
+            Phase::Runs {
+                connected,
+                was_connected,
+                ..
+            } => {
+                *connected = is;
+                *was_connected |= is;
+                None
+            }
+            Phase::VmmLeft { .. } if !is => Some(self.stop_device(Then::Off(Ended::ShutDown))),
+            _ => None,
         }
-        None
     }
 
     fn stop(&mut self, then: Then) -> Option<Step> {
@@ -215,7 +192,7 @@ impl Lifecycle {
                 None
             }
             Phase::AllWaits => Some(self.all_gone(then)),
-            Phase::DeviceStarts | Phase::VmmWaits | Phase::Runs { .. } => {
+            Phase::DeviceStarts | Phase::VmmLeft { .. } | Phase::VmmWaits | Phase::Runs { .. } => {
                 Some(self.stop_device(then))
             }
         }
@@ -300,6 +277,10 @@ impl Lifecycle {
                     Some(self.all_gone(then))
                 }
             }
+            Phase::VmmLeft { since } => {
+                let then = self.after_failure(failed, true, since, now);
+                Some(self.all_gone(then))
+            }
             Phase::VmmWaits => Some(self.all_gone(Then::Again)),
             Phase::VmmStops { then, asked, .. } => {
                 self.phase = Phase::VmmStops {
@@ -316,6 +297,17 @@ impl Lifecycle {
 
     fn vmm_exited(&mut self, success: bool, status: &str, now: Instant) -> Option<Step> {
         match self.phase.clone() {
+            Phase::Runs {
+                since,
+                connected: true,
+                ..
+            } if success && self.restart != Restart::Always => {
+                self.phase = Phase::VmmLeft { since };
+                Some(Step {
+                    actions: Vec::new(),
+                    timer: Some(NEWS_LIMIT),
+                })
+            }
             Phase::Runs {
                 since,
                 was_connected,
@@ -356,6 +348,7 @@ impl Lifecycle {
             } => Some(self.all_gone(then)),
             Phase::Off(_)
             | Phase::DeviceStarts
+            | Phase::VmmLeft { .. }
             | Phase::VmmWaits
             | Phase::AllWaits
             | Phase::DeviceStops { .. } => None,
@@ -391,6 +384,7 @@ impl Lifecycle {
                     reason,
                 })))
             }
+            Phase::VmmLeft { .. } => Some(self.stop_device(Then::Off(Ended::ShutDown))),
             Phase::VmmWaits => Some(self.start_vmm(now)),
             Phase::AllWaits => Some(self.start_device()),
             Phase::VmmStops {

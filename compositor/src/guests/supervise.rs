@@ -262,11 +262,6 @@ impl<H: Host> App<H> {
     }
 
     fn process_ended(&mut self, name: &str, role: Role) {
-        if role == Role::Vmm {
-            // A VMM that lost its device may end as if its guest had shut down, and the news of
-            // both ends come in any order.
-            self.process_ended(name, Role::Device);
-        }
         let Some(guest) = self.guests.list.get_mut(name) else {
             return;
         };

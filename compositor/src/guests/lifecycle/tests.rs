@@ -61,13 +61,45 @@ fn the_vmm_starts_when_the_device_listens() {
 
 #[test]
 fn a_guest_that_shuts_down_stays_off() {
+    // The two pieces of news come in any order, and the second one may never come.
+    let orders = [
+        [Event::Disconnected, ended(Role::Vmm, 0)],
+        [ended(Role::Vmm, 0), Event::Disconnected],
+        [ended(Role::Vmm, 0), Event::Timeout],
+    ];
+    for [first, second] in orders {
+        let mut guest = Guest::running(Restart::OnFailure);
+
+        assert_eq!(guest.on(first), []);
+        assert_eq!(guest.on(second), [STOP_DEVICE]);
+        assert_eq!(guest.on(ended(Role::Device, 0)), []);
+
+        assert_eq!(guest.life.ended(), Some(&Ended::ShutDown));
+        assert_eq!(guest.life.state(), GuestState::Stopped);
+    }
+}
+
+#[test]
+fn a_vmm_that_ends_well_because_its_device_died_has_not_shut_its_guest_down() {
     let mut guest = Guest::running(Restart::OnFailure);
 
-    assert_eq!(guest.on(ended(Role::Vmm, 0)), [STOP_DEVICE]);
+    let step = guest.step(ended(Role::Vmm, 0)).unwrap();
+    assert_eq!((step.actions, step.timer), (vec![], Some(NEWS_LIMIT)));
+    assert_eq!(guest.on(ended(Role::Device, 9)), []);
+
+    assert_eq!(guest.life.state(), GuestState::Restarting);
+    assert_eq!(guest.on(Event::Timeout), [START_DEVICE]);
+}
+
+#[test]
+fn a_guest_can_be_stopped_while_its_end_is_looked_into() {
+    let mut guest = Guest::running(Restart::OnFailure);
+
+    guest.on(ended(Role::Vmm, 0));
+    assert_eq!(guest.on(Event::Stop), [STOP_DEVICE]);
     assert_eq!(guest.on(ended(Role::Device, 0)), []);
 
-    assert_eq!(guest.life.ended(), Some(&Ended::ShutDown));
-    assert_eq!(guest.life.state(), GuestState::Stopped);
+    assert_eq!(guest.life.ended(), Some(&Ended::Stopped));
 }
 
 #[test]
