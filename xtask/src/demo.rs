@@ -96,7 +96,7 @@ fn picture(lab: &Lab, file: &Path, log: &Path) -> Result<()> {
     let dialect = compositor.guest(NAME)?.dialect.unwrap_or_default();
     compositor.quit()?;
     report::say(format!(
-        "demo     booted in {}, shown through {dialect} by {:?}{}",
+        "demo     booted in {} by a VMM that behaves as {dialect}; shown as {}{}",
         report::seconds(started.elapsed().saturating_sub(STILL)),
         stats.path,
         stats

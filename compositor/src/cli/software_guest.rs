@@ -133,16 +133,6 @@ fn paths(name: &str, socket: &Path) -> Option<Vec<(u32, String)>> {
     };
     let scanouts = stats.into_iter().flat_map(|guest| guest.device.scanouts);
     let shown = scanouts.filter(|scanout| scanout.path != PresentPath::Nothing);
-    let words = shown.map(|scanout| (scanout.scanout.into(), words(scanout.path).to_owned()));
+    let words = shown.map(|scanout| (scanout.scanout.into(), scanout.path.to_string()));
     Some(words.collect())
-}
-
-fn words(path: PresentPath) -> &'static str {
-    match path {
-        PresentPath::DmabufPlane => "dma-buf on a plane",
-        PresentPath::DmabufSampled => "dma-buf, drawn",
-        PresentPath::SharedMemory => "shared memory",
-        PresentPath::Copy => "copied",
-        PresentPath::Nothing | PresentPath::Unknown => "?",
-    }
 }

@@ -1,5 +1,7 @@
 //! Counters of guests and their screens.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// One guest's counters.
@@ -72,6 +74,19 @@ pub enum PresentPath {
     /// A path of a newer version.
     #[serde(other)]
     Unknown,
+}
+
+impl fmt::Display for PresentPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DmabufPlane => "guest memory on a plane",
+            Self::DmabufSampled => "guest memory drawn in place",
+            Self::SharedMemory => "shared memory drawn in place",
+            Self::Copy => "a copy of what changed",
+            Self::Nothing => "nothing yet",
+            Self::Unknown => "an unknown way",
+        })
+    }
 }
 
 /// Why frames don't go the best way.
