@@ -13,6 +13,7 @@ mod flips;
 mod formats;
 mod hostile;
 mod memory;
+mod ordinary;
 mod pausing;
 mod pictures;
 mod reset;

@@ -155,6 +155,25 @@ impl Rig {
         self.child.id()
     }
 
+    /// A program that is an ordinary client of the compositor.
+    pub fn client(&self, program: &str) -> Command {
+        let runtime_dir = self.folder.path().join("run");
+        let display = std::fs::read_dir(&runtime_dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .find(|name| {
+                let name = name.to_string_lossy();
+                name.starts_with("wayland-") && !name.ends_with(".lock")
+            });
+        let mut command = Command::new(program);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .env("XDG_RUNTIME_DIR", &runtime_dir)
+            .env("WAYLAND_DISPLAY", display.expect("the compositor listens"));
+        command
+    }
+
     pub fn guests(&self) -> Vec<Guest> {
         match self.ask(&Request::Guests) {
             Answer::Guests(guests) => guests,
