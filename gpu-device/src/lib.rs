@@ -40,7 +40,8 @@
 //! ```
 //!
 //! Two clocks are kept apart: a flush is answered when the frame was *presented*, memory is
-//! written again when the buffer was *released*.
+//! written again when the buffer was *released*. (The one exception to the first, for guests with
+//! a vblank timer of their own, is argued at `gpu::flushes::when_to_answer`.)
 //!
 //! - [`vhost_user`]: messages of the VMM, rings of the guest; knows no command.
 //! - [`gpu`]: what commands mean; knows neither rings nor Wayland.

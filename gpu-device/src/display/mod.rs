@@ -14,7 +14,8 @@
 //! ```
 //!
 //! `Presented` and `Released` are two clocks. A buffer on a KMS plane is released only by the
-//! *next* flip, so answering the guest's flush at the release would halve its frame rate.
+//! *next* flip, so answering the guest's flush at the release would halve its frame rate. When
+//! exactly the core takes the page flip for done is in `gpu::flushes::when_to_answer`.
 
 pub mod recording;
 pub mod wayland;
