@@ -3,12 +3,17 @@
 //! - [`virtio_gpu`]: what a guest's graphics driver and the device say to each other;
 //! - [`virtio_input`]: the same for keyboards, pointers and touchscreens;
 //! - [`edid`]: how a virtual monitor introduces itself;
-//! - [`ipc`]: the control socket's JSON, and the status channel of a device process.
+//! - [`ipc`]: the control socket's JSON, and the status channel of a device process;
+//! - `wayland`: what a guest's device and our own compositor say to each other beyond Wayland's
+//!   usual protocols. For clients with the feature `wayland-client`, for servers with
+//!   `wayland-server`.
 //!
 //! Everything that is decoded here comes from somebody who may be hostile. Decoding never
 //! panics and never allocates by a number that was not held against a named bound first.
 
-#![forbid(unsafe_code)]
+// The generated bindings need unsafe; nothing else here does.
+#![cfg_attr(not(feature = "wayland"), forbid(unsafe_code))]
+#![deny(unsafe_code)]
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,3 +25,5 @@ pub mod edid;
 pub mod ipc;
 pub mod virtio_gpu;
 pub mod virtio_input;
+#[cfg(feature = "wayland")]
+pub mod wayland;

@@ -121,6 +121,31 @@ pub enum CursorUpdate {
     Hide,
 }
 
+/// The host's monitor that a scanout is on. Texts are empty and numbers 0 where it does not say;
+/// nothing in it has been checked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Monitor {
+    /// Who made it; three capital letters are its PNP id.
+    pub make: String,
+    /// What it is.
+    pub model: String,
+    /// Which one it is: the text printed on it, or a number in decimal digits.
+    pub serial: String,
+    /// Width of its picture in millimetres.
+    pub width_mm: u32,
+    /// Height of its picture in millimetres.
+    pub height_mm: u32,
+    /// Width of its picture in pixels.
+    pub width: u32,
+    /// Height of its picture in pixels.
+    pub height: u32,
+    /// How often it refreshes, in millihertz: 60 Hz is 60 000.
+    pub millihertz: u32,
+    /// Whether the scanout covers all of it, so that the guest had best take its monitor for this
+    /// one. Otherwise the scanout is a window on it, and only the refresh rate matters.
+    pub filled: bool,
+}
+
 /// Why memory can't be shown the better way. Reaches logs, statistics and the benchmark, so
 /// that a step down the ladder always has a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
@@ -222,6 +247,14 @@ pub enum DisplayEvent {
         scanout: ScanoutId,
         /// Millihertz: 60 Hz is 60 000.
         millihertz: u32,
+    },
+    /// The monitor that a scanout is on, or will be on, became known or is another one now. Replaces
+    /// what [`DisplayEvent::Resized`] and [`DisplayEvent::RefreshChanged`] said before.
+    Monitor {
+        /// The scanout.
+        scanout: ScanoutId,
+        /// Its monitor.
+        monitor: Monitor,
     },
     /// The user closed a scanout's window.
     CloseRequested(ScanoutId),

@@ -9,6 +9,8 @@
 //! Each step down has a reason, a [`Refused`]. Memory is imported once and presented many times; what
 //! was refused once is not tried again.
 
+use std::{os::fd::OwnedFd, sync::Arc};
+
 use tracing::debug;
 
 use super::{
@@ -20,7 +22,7 @@ use super::{
 };
 use crate::{
     display::{BufferId, Display, PixelLayout, PixelMemory, Refused},
-    memory::Backing,
+    memory::{Backing, page_size},
     renderer::pixels::slots::{SlotBuffer, Slots},
 };
 
@@ -178,17 +180,11 @@ fn import_blob(
     if let Some(view) = blob.view(layout) {
         return view.imported;
     }
-    let size = blob.size;
     let imported = match imports.refusal(layout) {
         Some(refused) => Err(refused),
-        None => {
-            let made = blob
-                .dma_buf
-                .get_or_insert_with(|| backing.with_pieces(size, |pieces| imports.dma_buf(pieces)));
-            made.clone().and_then(|fd| {
-                imports.import(display, Owner::Blob(id), layout, PixelMemory::DmaBuf(fd))
-            })
-        }
+        None => dma_buf_of(blob, backing, layout, imports).and_then(|(fd, layout)| {
+            imports.import(display, Owner::Blob(id), layout, PixelMemory::DmaBuf(fd))
+        }),
     };
     if let Err(refused) = imported {
         debug!(id, reason = %refused, "a blob can't be shown in place; copying it");
@@ -201,6 +197,30 @@ fn import_blob(
     }
     blob.views.push(View { layout, imported });
     imported
+}
+
+/// A blob's pages as a dma-buf, and how its pixels lie in that. Some display drivers take no pixels
+/// that begin elsewhere than the dma-buf does; so a picture further behind in its blob gets a dma-buf
+/// of its own, where it begins with a page.
+fn dma_buf_of(
+    blob: &mut Blob,
+    backing: &Backing,
+    layout: PixelLayout,
+    imports: &Imports,
+) -> Result<(Arc<OwnedFd>, PixelLayout), Refused> {
+    let (start, size) = (u64::from(layout.offset), blob.size);
+    let make = |start| backing.with_pieces(start..size, |pieces| imports.dma_buf(pieces));
+    if start != 0 && start.is_multiple_of(page_size()) {
+        return Ok((
+            make(start)?,
+            PixelLayout {
+                offset: 0,
+                ..layout
+            },
+        ));
+    }
+    let whole = blob.dma_buf.get_or_insert_with(|| make(0));
+    Ok((whole.clone()?, layout))
 }
 
 /// Holds the current slot for the host: imports it if it is new, and makes sure that another one

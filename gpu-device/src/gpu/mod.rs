@@ -20,6 +20,7 @@ mod cursor;
 mod events;
 mod features;
 mod flushes;
+mod identity;
 mod imports;
 mod keep;
 mod ladder;
@@ -211,6 +212,9 @@ impl Gpu {
             } => {
                 let change = |mode| Mode { millihertz, ..mode };
                 self.modes.want(usize::from(scanout.0), change, context.now);
+            }
+            DisplayEvent::Monitor { scanout, monitor } => {
+                self.modes.monitor(usize::from(scanout.0), &monitor);
             }
             DisplayEvent::CloseRequested(_) | DisplayEvent::Lost => {}
         }

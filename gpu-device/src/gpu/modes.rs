@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use protocols::{
-    edid::{Edid, PhysicalSize},
-    virtio_gpu::{DisplayMode, ErrorCode, MAX_SCANOUTS, Rect},
-};
+use protocols::virtio_gpu::{DisplayMode, ErrorCode, MAX_SCANOUTS, Rect};
 use tracing::warn;
 
-use super::later;
+use super::{
+    identity::{self, Identity},
+    later,
+};
+use crate::display::Monitor;
 
 /// How long a window must keep its size before the guest is told. While a user drags a corner the
 /// host reports a size for each frame, and a guest that follows each of them sets a mode each time.
@@ -67,6 +68,8 @@ pub(super) struct Modes {
 #[derive(Debug)]
 struct Offered {
     mode: Mode,
+    /// That of the host's monitor which it fills; its own otherwise.
+    identity: Option<Identity>,
     /// What the mode becomes if nothing else is wanted until then.
     wanted: Option<(Mode, Instant)>,
 }
@@ -75,6 +78,7 @@ impl Modes {
     pub(super) fn new(name: String, modes: &[Mode]) -> Self {
         let offered = |mode: &Mode| Offered {
             mode: mode.clamped(),
+            identity: None,
             wanted: None,
         };
         let mut scanouts: Vec<_> = modes.iter().take(MAX_SCANOUTS).map(offered).collect();
@@ -115,6 +119,37 @@ impl Modes {
         let base = offered.wanted.map_or(offered.mode, |(mode, _)| mode);
         let mode = change(base).clamped();
         offered.wanted = (mode != offered.mode).then(|| (mode, later(now, RESIZE_SETTLES)));
+    }
+
+    /// Offers what the host's monitor is, at once: monitors don't change by the pixel.
+    pub(super) fn monitor(&mut self, scanout: usize, monitor: &Monitor) {
+        let Some(offered) = self.scanouts.get_mut(scanout) else {
+            return;
+        };
+        let before = (offered.mode, offered.identity.take());
+        let rate = |mode: Mode| Mode {
+            millihertz: match monitor.millihertz {
+                0 => mode.millihertz,
+                millihertz => millihertz,
+            },
+            ..mode
+        };
+        if monitor.filled && monitor.width != 0 && monitor.height != 0 {
+            offered.wanted = None;
+            offered.mode = rate(Mode {
+                width: monitor.width,
+                height: monitor.height,
+                ..offered.mode
+            });
+            offered.identity = Some(Identity::of(monitor));
+        } else {
+            offered.mode = rate(offered.mode);
+            offered.wanted = offered
+                .wanted
+                .map(|(mode, when)| (rate(mode).clamped(), when));
+        }
+        offered.mode = offered.mode.clamped();
+        self.changed |= before.0 != offered.mode || before.1 != offered.identity;
     }
 
     /// Offers what has settled.
@@ -165,43 +200,26 @@ impl Modes {
     pub(super) fn edid(&self, scanout: u32) -> Result<Vec<u8>, ErrorCode> {
         let index = usize::try_from(scanout).map_err(|_| ErrorCode::InvalidParameter)?;
         let mode = self.get(index).ok_or(ErrorCode::InvalidParameter)?;
-        let described = self.describe(scanout, mode).or_else(|error| {
+        let identity = self.scanouts.get(index).and_then(|it| it.identity.as_ref());
+        let describe = |mode| identity::edid(identity, &self.name, scanout, mode);
+        let described = describe(mode).or_else(|error| {
             warn!(scanout, %error, "offering the monitor at 60 Hz instead");
-            self.describe(
-                scanout,
-                Mode {
-                    millihertz: Mode::DEFAULT.millihertz,
-                    ..mode
-                },
-            )
+            describe(Mode {
+                millihertz: Mode::DEFAULT.millihertz,
+                ..mode
+            })
         });
         described.map_err(|error| {
             warn!(scanout, %error, "the monitor can't be described");
             ErrorCode::Unspec
         })
     }
-
-    fn describe(&self, scanout: u32, mode: Mode) -> Result<Vec<u8>, protocols::edid::BuildError> {
-        /// What desktops take for a monitor without scaling.
-        const DOTS_PER_INCH: u32 = 96;
-        let edid = Edid {
-            manufacturer: *b"LUC",
-            product: 1,
-            serial: scanout.saturating_add(1),
-            name: self.name.clone(),
-            size: PhysicalSize::at_dpi(mode.width, mode.height, DOTS_PER_INCH),
-            preferred: protocols::edid::Mode {
-                width: mode.width,
-                height: mode.height,
-                millihertz: mode.millihertz,
-            },
-        };
-        edid.encode()
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use protocols::edid::Edid;
+
     use super::*;
 
     fn mode(width: u32, height: u32) -> Mode {
@@ -307,5 +325,117 @@ mod tests {
         modes.set(0, mode(640, 480));
         modes.set(7, mode(1, 1));
         assert!(!modes.take_changed());
+    }
+    fn monitor(filled: bool) -> Monitor {
+        Monitor {
+            model: "Wall".to_owned(),
+            width: 1920,
+            height: 1080,
+            millihertz: 75_000,
+            filled,
+            ..Monitor::default()
+        }
+    }
+
+    fn name(modes: &Modes) -> String {
+        Edid::decode(&modes.edid(0).unwrap()).unwrap().name
+    }
+
+    #[test]
+    fn the_guest_is_told_once_of_a_monitor_that_it_fills() {
+        let mut modes = modes(&[mode(640, 480)]);
+        let start = Instant::now();
+        // The window's size may come first or last.
+        modes.want(
+            0,
+            |mode| Mode {
+                width: 1920,
+                height: 1080,
+                ..mode
+            },
+            start,
+        );
+        modes.monitor(0, &monitor(true));
+        assert!(modes.take_changed());
+        let full = Mode {
+            millihertz: 75_000,
+            ..mode(1920, 1080)
+        };
+        assert_eq!((modes.get(0), modes.next_deadline()), (Some(full), None));
+        assert_eq!(name(&modes), "Wall");
+
+        modes.want(
+            0,
+            |mode| Mode {
+                width: 1920,
+                height: 1080,
+                ..mode
+            },
+            start,
+        );
+        modes.monitor(0, &monitor(true));
+        assert_eq!(modes.next_deadline(), None);
+        assert!(!modes.take_changed());
+
+        let other = Monitor {
+            model: "Desk".to_owned(),
+            ..monitor(true)
+        };
+        modes.monitor(0, &other);
+        assert!(modes.take_changed(), "another one with the same mode");
+        assert_eq!(name(&modes), "Desk");
+    }
+
+    #[test]
+    fn a_monitor_that_is_not_filled_gives_its_rate_only() {
+        let mut modes = modes(&[mode(640, 480)]);
+        let start = Instant::now();
+        modes.want(0, |mode| Mode { width: 800, ..mode }, start);
+        modes.monitor(0, &monitor(false));
+        assert!(modes.take_changed());
+        assert_eq!(
+            modes.get(0),
+            Some(Mode {
+                millihertz: 75_000,
+                ..mode(640, 480)
+            })
+        );
+        assert_eq!(name(&modes), "guest");
+        modes.expire(start + RESIZE_SETTLES);
+        assert_eq!(
+            modes.get(0),
+            Some(Mode {
+                millihertz: 75_000,
+                ..mode(800, 480)
+            })
+        );
+    }
+
+    #[test]
+    fn a_monitor_of_no_size_or_rate_changes_neither() {
+        let mut modes = modes(&[mode(640, 480)]);
+        modes.monitor(
+            0,
+            &Monitor {
+                filled: true,
+                ..Monitor::default()
+            },
+        );
+        modes.monitor(9, &monitor(true));
+        assert!(!modes.take_changed());
+        let huge = Monitor {
+            width: u32::MAX,
+            height: 1,
+            millihertz: 1,
+            ..monitor(true)
+        };
+        modes.monitor(0, &huge);
+        assert_eq!(
+            modes.get(0),
+            Some(Mode {
+                millihertz: 1_000,
+                ..mode(8192, 32)
+            })
+        );
     }
 }

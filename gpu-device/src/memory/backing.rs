@@ -1,6 +1,6 @@
 //! The pages of one resource: a guest's list of memory entries, resolved and checked.
 
-use std::{fs::File, os::fd::AsFd, sync::Arc};
+use std::{fs::File, ops::Range, os::fd::AsFd, sync::Arc};
 
 use protocols::virtio_gpu::MemEntry;
 use thiserror::Error;
@@ -163,16 +163,16 @@ impl Backing {
         Ok(())
     }
 
-    /// Calls `make` with the first `len` bytes, rounded up to whole pages, as parts of files.
+    /// Calls `make` with a range of bytes, rounded up to whole pages, as parts of files.
     ///
     /// # Errors
     /// Parts have no file or are not page-aligned, or what `make` says.
     pub fn with_pieces<T>(
         &self,
-        len: u64,
+        range: Range<u64>,
         make: impl FnOnce(&[Piece<'_>]) -> Result<T, Refused>,
     ) -> Result<T, Refused> {
-        let spans = self.spans(len)?;
+        let spans = self.spans(range)?;
         let pieces = spans.iter().map(|span| Piece {
             fd: span.file.as_fd(),
             offset: span.offset,
@@ -184,37 +184,46 @@ impl Backing {
     /// Whether the first `len` bytes are the same pages of the same files as another backing's, so
     /// that what was made from the one still serves for the other.
     pub fn is_same_memory(&self, other: &Self, len: u64) -> bool {
-        let (Ok(mine), Ok(theirs)) = (self.spans(len), other.spans(len)) else {
+        let (Ok(mine), Ok(theirs)) = (self.spans(0..len), other.spans(0..len)) else {
             return false;
         };
         mine == theirs
     }
 
-    /// The runs of the first `len` bytes, in files, merged and whole pages.
-    fn spans(&self, len: u64) -> Result<Vec<Span<'_>>, Refused> {
+    /// The runs of a range of bytes, in files, merged and whole pages.
+    fn spans(&self, range: Range<u64>) -> Result<Vec<Span<'_>>, Refused> {
         let page = page_size();
-        let mut left = len
+        let mut left = range
+            .end
+            .saturating_sub(range.start)
             .checked_next_multiple_of(page)
             .ok_or(Refused::UdmabufLimit)?;
+        let mut skip = range.start;
         let mut spans: Vec<Span<'_>> = Vec::new();
         for segment in &self.segments {
             if left == 0 {
                 break;
             }
+            if skip >= segment.len {
+                skip = skip.saturating_sub(segment.len);
+                continue;
+            }
             let file = segment.file.as_ref().ok_or(Refused::NotSealable)?;
-            let run = segment.len.min(left);
+            let offset = file.offset.saturating_add(skip);
+            let run = segment.len.saturating_sub(skip).min(left);
+            skip = 0;
             left = left.saturating_sub(run);
             match spans.last_mut() {
                 Some(last)
                     if last.identity == file.identity
-                        && last.offset.saturating_add(last.len) == file.offset =>
+                        && last.offset.saturating_add(last.len) == offset =>
                 {
                     last.len = last.len.saturating_add(run);
                 }
                 _ => spans.push(Span {
                     file: &file.file,
                     identity: file.identity,
-                    offset: file.offset,
+                    offset,
                     len: run,
                 }),
             }
@@ -251,7 +260,7 @@ impl PartialEq for Span<'_> {
 }
 
 /// The size of a page of memory in bytes.
-pub(super) fn page_size() -> u64 {
+pub fn page_size() -> u64 {
     u64::try_from(rustix::param::page_size())
         .unwrap_or(4096)
         .max(1)
@@ -274,9 +283,39 @@ mod tests {
     }
 
     fn pieces(backing: &Backing, len: u64) -> Result<Vec<(u64, u64)>, Refused> {
-        backing.with_pieces(len, |pieces| {
+        pieces_of(backing, 0..len)
+    }
+
+    fn pieces_of(backing: &Backing, range: Range<u64>) -> Result<Vec<(u64, u64)>, Refused> {
+        backing.with_pieces(range, |pieces| {
             Ok(pieces.iter().map(|p| (p.offset, p.len)).collect())
         })
+    }
+
+    #[test]
+    fn a_range_begins_with_any_page() {
+        let file = memfd(0x8000);
+        let ram = ram(&[(0, 0x8000, &file, 0)]);
+        let entries = [entry(0x1000, 0x2000), entry(0x5000, 0x2000)];
+        let backing = Backing::resolve(&ram, &entries).unwrap();
+        let of = |range| pieces_of(&backing, range);
+        assert_eq!(
+            of(0x1000..0x2001),
+            Ok(vec![(0x2000, 0x1000), (0x5000, 0x1000)])
+        );
+        assert_eq!(of(0x2000..0x4000), Ok(vec![(0x5000, 0x2000)]));
+        assert_eq!(of(0x3000..0x3800), Ok(vec![(0x6000, 0x1000)]));
+        assert_eq!(of(0x800..0x1800), Err(Refused::Unaligned));
+        assert_eq!(
+            of(0x3000..0x4001),
+            Err(Refused::Unaligned),
+            "beyond the end"
+        );
+        assert_eq!(
+            of(0x9000..0xa000),
+            Err(Refused::Unaligned),
+            "beyond the end"
+        );
     }
 
     #[test]

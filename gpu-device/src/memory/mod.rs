@@ -11,7 +11,7 @@ mod memfd;
 mod ram;
 mod udmabuf;
 
-pub use backing::{Backing, BackingError, OutOfBacking};
+pub use backing::{Backing, BackingError, OutOfBacking, page_size};
 pub use memfd::SharedMemory;
 pub use ram::GuestRam;
 pub use udmabuf::{DmaBufMaker, Piece, Udmabuf};

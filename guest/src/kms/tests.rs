@@ -205,6 +205,7 @@ fn monitors_are_asked_for_edid_first() {
         manufacturer: *b"LUC",
         product: 1,
         serial: 1,
+        serial_text: String::new(),
         name: "test".to_owned(),
         size: edid::PhysicalSize::default(),
         preferred,

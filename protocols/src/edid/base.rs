@@ -106,9 +106,10 @@ pub(super) fn encode(
     );
     // One without the other would be an aspect ratio.
     let known = width_cm != 0 && height_cm != 0;
-    let serial = match edid.serial {
-        0 => Descriptor::new(DESCRIPTOR_DUMMY, [0; MAX_NAME]),
-        serial => Descriptor::text(DESCRIPTOR_SERIAL, &serial.to_string()),
+    let serial = match (edid.serial_text.trim(), edid.serial) {
+        ("", 0) => Descriptor::new(DESCRIPTOR_DUMMY, [0; MAX_NAME]),
+        ("", serial) => Descriptor::text(DESCRIPTOR_SERIAL, &serial.to_string()),
+        (text, _) => Descriptor::text(DESCRIPTOR_SERIAL, text),
     };
     let mut block = Block {
         header: HEADER,
@@ -146,15 +147,22 @@ pub(super) fn decode(block: &[u8]) -> Result<(Edid, usize), ParseError> {
     if block.header != HEADER || block.version != 1 {
         return Err(ParseError::NoHeader);
     }
-    let name = block
-        .descriptors
-        .iter()
-        .find(|descriptor| descriptor.tag == DESCRIPTOR_NAME);
+    let text = |tag| {
+        let mut descriptors = block.descriptors.iter();
+        let found = descriptors.find(|descriptor| descriptor.tag == tag);
+        found.map(Descriptor::as_text).unwrap_or_default()
+    };
+    let serial = block.serial.get();
+    let serial_text = text(DESCRIPTOR_SERIAL);
     let edid = Edid {
         manufacturer: manufacturer_letters(block.manufacturer.get()),
         product: block.product.get(),
-        serial: block.serial.get(),
-        name: name.map(Descriptor::as_text).unwrap_or_default(),
+        serial,
+        serial_text: match serial_text == serial.to_string() {
+            true => String::new(),
+            false => serial_text,
+        },
+        name: text(DESCRIPTOR_NAME),
         size: block.preferred.size(),
         preferred: block
             .preferred

@@ -27,7 +27,7 @@ pub const MAX_SIDE: u32 = 65535;
 /// The lowest and the highest refresh rate that can be described, in millihertz.
 pub const MILLIHERTZ: std::ops::RangeInclusive<u32> = 1_000..=1_000_000;
 
-/// How many characters of a name fit.
+/// How many characters of a name or of a serial number as a text fit.
 pub const MAX_NAME: usize = 13;
 
 /// The year in which this kind of monitor was thought up, from 2000 on.
@@ -87,6 +87,9 @@ pub struct Edid {
     pub product: u16,
     /// What tells two monitors of a kind apart: desktops remember layouts by it. 0 is none.
     pub serial: u32,
+    /// The same as it is printed on the monitor, where that is more than the number. Empty is the
+    /// number. Cut and cleaned as the name is.
+    pub serial_text: String,
     /// What people see. Cut to [`MAX_NAME`] characters; what is not printable ASCII becomes `?`.
     pub name: String,
     /// Its size.

@@ -14,6 +14,7 @@ fn monitor(width: u32, height: u32, millihertz: u32) -> Edid {
         manufacturer: *b"LCN",
         product: 1,
         serial: 7,
+        serial_text: String::new(),
         name: "debian".to_owned(),
         size: PhysicalSize {
             width_mm: 527,
@@ -125,6 +126,21 @@ fn edid_decode_sees_name_serial_and_size() {
         "(527 mm x 296 mm)",
     ] {
         assert!(report.contains(line), "{line} is not in {report}");
+    }
+}
+
+#[test]
+fn edid_decode_sees_a_serial_number_that_is_no_number() {
+    for serial in [0, 7] {
+        let edid = Edid {
+            serial,
+            serial_text: "CN-0A1B2C3".to_owned(),
+            ..monitor(1920, 1080, 60_000)
+        };
+        let report = assert_conforms(&edid);
+        let line = "Display Product Serial Number: 'CN-0A1B2C3'";
+        assert!(report.contains(line), "{report}");
+        assert_eq!(Edid::decode(&edid.encode().unwrap()).unwrap(), edid);
     }
 }
 
@@ -286,6 +302,7 @@ proptest! {
         manufacturer in proptest::array::uniform3(b'A'..=b'Z'),
         product: u16,
         serial: u32,
+        serial_text in "([A-Z]([ -~]{0,11}[!-~])?)?",
         name in "[!-~]([ -~]{0,11}[!-~])?",
         width_mm in 0..=PhysicalSize::MAX_MM,
         height_mm in 0..=PhysicalSize::MAX_MM,
@@ -295,7 +312,7 @@ proptest! {
     ) {
         let size = PhysicalSize { width_mm, height_mm };
         let preferred = Mode { width, height, millihertz };
-        let edid = Edid { manufacturer, product, serial, name, size, preferred };
+        let edid = Edid { manufacturer, product, serial, serial_text, name, size, preferred };
         let read = Edid::decode(&edid.encode().unwrap()).unwrap();
         let exact = Mode { millihertz: read.preferred.millihertz, ..preferred };
         prop_assert_eq!(&read, &Edid { preferred: exact, ..edid });

@@ -1,51 +1,40 @@
 //! The guest's pointer: a small surface above the window's.
 //!
-//! It is a sub-surface and not the host's own pointer, because it is wherever the guest wants it.
-//! It is not cut off at the window's edge, so that a compositor can put it on a cursor plane as
-//! it is; the edge of the screen does the cutting there.
+//! It is not the host's own pointer, because it is wherever the guest wants it. Our own compositor
+//! has a role for such a surface, in which moving it needs no commit at all. Elsewhere it is a
+//! sub-surface: its image changes at once, its place with the *window's* next commit. In either
+//! role it is not cut off at the window's edge, so that a compositor can put it on a cursor plane
+//! as it is; the edge of the screen does the cutting there.
 //!
-//! Its image changes at once; its place changes with the *window's* next commit, as the protocol
-//! has it. Both are sent by [`State::settle`] only, so that a mouse which reports a thousand
-//! times a second costs one commit per turn of the event loop, and nothing while the host does
-//! not read.
+//! All is sent by [`State::settle`] only, so that a mouse which reports a thousand times a second
+//! costs one request or commit per turn of the event loop, and nothing while the host does not
+//! read.
 
-use std::{
-    fs::File,
-    io,
-    os::{fd::AsFd, unix::fs::FileExt},
-};
+mod images;
 
-use protocols::virtio_gpu::CURSOR_SIZE;
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
+use std::io;
+
+use protocols::wayland::client::lucarne_guest_cursor_v1::LucarneGuestCursorV1;
 use tracing::warn;
 use wayland_client::{
     Connection, Dispatch, QueueHandle,
     protocol::{
         wl_buffer::{self, WlBuffer},
-        wl_shm,
-        wl_shm_pool::WlShmPool,
         wl_subsurface::WlSubsurface,
         wl_surface::{self, WlSurface},
     },
 };
 use wayland_protocols::wp::viewporter::client::wp_viewport::WpViewport;
 
+use self::images::{Images, is_usable};
 use super::{
     State,
     geometry::Geometry,
     globals::Globals,
+    guest::Link,
     window::{Owner, Window, pixels},
 };
 use crate::display::{CursorImage, CursorUpdate};
-
-/// Bytes of one pixel of the image.
-const PIXEL: u32 = 4;
-
-/// Bytes of the largest image.
-const SLOT: u32 = CURSOR_SIZE * CURSOR_SIZE * PIXEL;
-
-/// Images in memory: one on the screen, one on its way there.
-const SLOTS: u32 = 2;
 
 /// What the guest wants of its pointer. Outlives the window.
 #[derive(Debug, Default)]
@@ -53,6 +42,8 @@ pub(super) struct Pointer {
     image: Option<CursorImage>,
     x: i32,
     y: i32,
+    /// The pixel of the last image that points.
+    hot: (u32, u32),
     image_stale: bool,
     place_stale: bool,
 }
@@ -65,6 +56,8 @@ impl Pointer {
                 let size = |image: &CursorImage| (image.width, image.height);
                 // Where the picture is scaled, so is the image, by its own size.
                 self.place_stale |= self.image.as_ref().map(size) != Some(size(&image));
+                let hot = (image.hot_x, image.hot_y);
+                self.place_stale |= std::mem::replace(&mut self.hot, hot) != hot;
                 self.image = Some(image);
                 self.image_stale = true;
                 self.move_to(x, y);
@@ -85,6 +78,15 @@ impl Pointer {
         self.place_again();
     }
 
+    /// The pixel of the scanout that it points at.
+    fn tip(&self) -> (i32, i32) {
+        let (hot_x, hot_y) = self.hot;
+        (
+            self.x.saturating_add_unsigned(hot_x),
+            self.y.saturating_add_unsigned(hot_y),
+        )
+    }
+
     fn move_to(&mut self, x: i32, y: i32) {
         self.place_stale |= (self.x, self.y) != (x, y);
         (self.x, self.y) = (x, y);
@@ -95,48 +97,72 @@ impl Pointer {
 #[derive(Debug)]
 pub(super) struct CursorSurface {
     surface: WlSurface,
-    subsurface: WlSubsurface,
-    viewport: Option<WpViewport>,
-    memory: Memory,
+    role: Role,
+    images: Images,
 }
 
-/// Where the images are. A slot is written again only when the host has released it.
+/// What the surface is to the host.
 #[derive(Debug)]
-struct Memory {
-    file: File,
-    pool: WlShmPool,
-    slots: Vec<Slot>,
-}
-
-#[derive(Debug)]
-struct Slot {
-    offset: u32,
-    held: Option<WlBuffer>,
+enum Role {
+    /// A part of the window, scaled by us as the window's picture is.
+    SubSurface {
+        object: WlSubsurface,
+        viewport: Option<WpViewport>,
+    },
+    /// The pointer of a guest. Everything is in the guest's pixels here.
+    Guest {
+        object: LucarneGuestCursorV1,
+        shown: bool,
+    },
 }
 
 impl CursorSurface {
-    fn new(window: &WlSurface, globals: &Globals, handle: &QueueHandle<State>) -> io::Result<Self> {
-        let memory = Memory::new(globals, handle)?;
+    fn new(
+        window: &WlSurface,
+        link: Option<&Link>,
+        globals: &Globals,
+        handle: &QueueHandle<State>,
+    ) -> io::Result<Self> {
+        let images = Images::new(globals, handle)?;
         let surface = globals.compositor.create_surface(handle, Above);
-        let subsurface = globals
-            .subcompositor
-            .get_subsurface(&surface, window, handle, ());
-        subsurface.set_desync();
-        // What the user points at is the window below.
-        let nothing = globals.compositor.create_region(handle, ());
-        surface.set_input_region(Some(&nothing));
-        nothing.destroy();
-        let viewport = globals.viewporter.as_ref();
-        let viewport = viewport.map(|viewporter| viewporter.get_viewport(&surface, handle, ()));
+        let role = match link {
+            Some(link) => Role::Guest {
+                object: link.cursor(&surface, handle),
+                shown: false,
+            },
+            None => Role::sub_surface(&surface, window, globals, handle),
+        };
         Ok(Self {
             surface,
-            subsurface,
-            viewport,
-            memory,
+            role,
+            images,
         })
     }
 
-    /// Shows an image. Returns false if both slots are held: a release will come.
+    /// Puts it where the guest wants it. Returns whether the window has to commit for that. `alone`
+    /// if the image stays.
+    fn place(&self, pointer: &Pointer, geometry: &Geometry, alone: bool) -> bool {
+        match &self.role {
+            Role::SubSurface { object, .. } => {
+                let (x, y) = (geometry.scale_x(pointer.x), geometry.scale_y(pointer.y));
+                object.set_position(x, y);
+                if alone {
+                    // The protocol asks for the window's commit only, but compositors made with
+                    // smithay 0.7 take a place in when the pointer's own surface commits: it would
+                    // never move.
+                    self.surface.commit();
+                }
+                true
+            }
+            Role::Guest { object, .. } => {
+                let (x, y) = pointer.tip();
+                object.move_to(x, y);
+                false
+            }
+        }
+    }
+
+    /// Shows an image. Returns false if there is no memory for it yet: a release will come.
     fn show(
         &mut self,
         image: &CursorImage,
@@ -144,97 +170,82 @@ impl CursorSurface {
         geometry: &Geometry,
         handle: &QueueHandle<State>,
     ) -> io::Result<bool> {
-        let Some(slot) = self
-            .memory
-            .slots
-            .iter_mut()
-            .find(|slot| slot.held.is_none())
-        else {
+        let Some(buffer) = self.images.write(image, owner, handle)? else {
             return Ok(false);
         };
-        self.memory
-            .file
-            .write_all_at(&image.pixels, slot.offset.into())?;
         let (width, height) = (pixels(image.width), pixels(image.height));
-        let buffer = self.memory.pool.create_buffer(
-            pixels(slot.offset),
-            width,
-            height,
-            pixels(image.width * PIXEL),
-            wl_shm::Format::Argb8888,
-            handle,
-            owner,
-        );
         self.surface.attach(Some(&buffer), 0, 0);
         self.surface.damage_buffer(0, 0, width, height);
-        if let Some(viewport) = &self.viewport {
-            if geometry.is_scaled() {
-                let (width, height) = (geometry.scale_x(width), geometry.scale_y(height));
-                viewport.set_destination(width.max(1), height.max(1));
-            } else {
-                viewport.set_destination(-1, -1);
+        match &mut self.role {
+            Role::SubSurface { viewport, .. } => {
+                if let Some(viewport) = viewport {
+                    if geometry.is_scaled() {
+                        let (width, height) = (geometry.scale_x(width), geometry.scale_y(height));
+                        viewport.set_destination(width.max(1), height.max(1));
+                    } else {
+                        viewport.set_destination(-1, -1);
+                    }
+                }
+                self.surface.commit();
+            }
+            Role::Guest { object, shown } => {
+                object.set_hotspot(pixels(image.hot_x), pixels(image.hot_y));
+                self.surface.commit();
+                if !std::mem::replace(shown, true) {
+                    object.show();
+                }
             }
         }
-        self.surface.commit();
-        slot.held = Some(buffer);
         Ok(true)
     }
 
-    fn hide(&self) {
-        self.surface.attach(None, 0, 0);
-        self.surface.commit();
-    }
-
-    fn released(&mut self, buffer: &WlBuffer) {
-        let mut slots = self.memory.slots.iter_mut();
-        if let Some(slot) = slots.find(|slot| slot.held.as_ref() == Some(buffer)) {
-            slot.held = None;
-            buffer.destroy();
+    fn hide(&mut self) {
+        match &mut self.role {
+            Role::SubSurface { .. } => {
+                self.surface.attach(None, 0, 0);
+                self.surface.commit();
+            }
+            Role::Guest { object, shown } => {
+                if std::mem::take(shown) {
+                    object.hide();
+                }
+            }
         }
+    }
+}
+
+impl Role {
+    fn sub_surface(
+        surface: &WlSurface,
+        window: &WlSurface,
+        globals: &Globals,
+        handle: &QueueHandle<State>,
+    ) -> Self {
+        let subcompositor = &globals.subcompositor;
+        let object = subcompositor.get_subsurface(surface, window, handle, ());
+        object.set_desync();
+        // What the user points at is the window below.
+        let nothing = globals.compositor.create_region(handle, ());
+        surface.set_input_region(Some(&nothing));
+        nothing.destroy();
+        let viewport = globals.viewporter.as_ref();
+        let viewport = viewport.map(|viewporter| viewporter.get_viewport(surface, handle, ()));
+        Self::SubSurface { object, viewport }
     }
 }
 
 impl Drop for CursorSurface {
     fn drop(&mut self) {
-        if let Some(viewport) = &self.viewport {
-            viewport.destroy();
+        match &self.role {
+            Role::SubSurface { object, viewport } => {
+                if let Some(viewport) = viewport {
+                    viewport.destroy();
+                }
+                object.destroy();
+            }
+            Role::Guest { object, .. } => object.destroy(),
         }
-        self.subsurface.destroy();
         self.surface.destroy();
-    }
-}
-
-impl Memory {
-    fn new(globals: &Globals, handle: &QueueHandle<State>) -> io::Result<Self> {
-        let size = SLOT * SLOTS;
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        let fd = memfd_create("lucarne-pointer", flags)?;
-        ftruncate(&fd, size.into())?;
-        // Spares the host from guarding against a shrinking file.
-        fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::SEAL)?;
-        let pool = globals
-            .shm
-            .create_pool(fd.as_fd(), pixels(size), handle, ());
-        let slots = (0..SLOTS)
-            .map(|slot| Slot {
-                offset: slot * SLOT,
-                held: None,
-            })
-            .collect();
-        Ok(Self {
-            file: File::from(fd),
-            pool,
-            slots,
-        })
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        for buffer in self.slots.iter().filter_map(|slot| slot.held.as_ref()) {
-            buffer.destroy();
-        }
-        self.pool.destroy();
     }
 }
 
@@ -254,19 +265,13 @@ impl Dispatch<WlSurface, Above> for State {
     }
 }
 
-/// Whether the pixels are there that the image promises, and fit into a slot.
-fn is_usable(image: &CursorImage) -> bool {
-    let fits = image.width <= CURSOR_SIZE && image.height <= CURSOR_SIZE;
-    let bytes = u64::from(image.width) * u64::from(image.height) * u64::from(PIXEL);
-    fits && bytes != 0 && u64::try_from(image.pixels.len()) == Ok(bytes)
-}
-
 impl Window {
     /// Brings the host's pointer to what the guest wants.
     pub(super) fn apply_pointer(
         &mut self,
         pointer: &mut Pointer,
         owner: Owner,
+        link: Option<&Link>,
         globals: &Globals,
         handle: &QueueHandle<State>,
     ) {
@@ -275,7 +280,7 @@ impl Window {
             if image.is_none() {
                 return;
             }
-            match CursorSurface::new(&self.surface, globals, handle) {
+            match CursorSurface::new(&self.surface, link, globals, handle) {
                 Ok(cursor) => self.cursor = Some(cursor),
                 Err(error) => {
                     warn!(
@@ -289,20 +294,9 @@ impl Window {
         let Some(cursor) = &mut self.cursor else {
             return;
         };
-        let moved = pointer.place_stale;
-        if moved {
-            let (x, y) = (
-                self.geometry.scale_x(pointer.x),
-                self.geometry.scale_y(pointer.y),
-            );
-            cursor.subsurface.set_position(x, y);
+        if pointer.place_stale {
+            self.dirty |= cursor.place(pointer, &self.geometry, !pointer.image_stale);
             pointer.place_stale = false;
-            self.dirty = true;
-        }
-        if moved && !pointer.image_stale {
-            // The protocol asks for the window's commit only, but compositors made with smithay
-            // 0.7 take a place in when the pointer's own surface commits: it would never move.
-            cursor.surface.commit();
         }
         if pointer.image_stale {
             match image {
@@ -335,7 +329,7 @@ impl Dispatch<WlBuffer, Owner> for State {
             && let Some(window) = state.window(owner.0)
             && let Some(cursor) = &mut window.cursor
         {
-            cursor.released(buffer);
+            cursor.images.released(buffer);
         }
     }
 }

@@ -89,8 +89,10 @@ impl State {
             height: frame.source.height,
         };
         let record = self.scanouts.entry(scanout).or_default();
+        let link = record.link.as_ref();
         let window = record.window.get_or_insert_with(|| {
-            Window::open(scanout, size, &self.titles, &self.globals, &self.handle)
+            let (titles, globals, handle) = (&self.titles, &self.globals, &self.handle);
+            Window::open(scanout, size, titles, link, globals, handle)
         });
         if let Some(replaced) = window.frames.waiting.replace(frame) {
             window.frames.behind = true;
@@ -119,7 +121,9 @@ impl State {
                 let whole = buffers.is_whole(frame.buffer, frame.source);
                 let cropped = !whole && globals.viewporter.is_some();
                 window.crop = cropped.then_some(frame.source);
-                if window.commit(scanout, &frame, &object, corner, globals, handle) {
+                let changed = window.commit(scanout, &frame, &object, corner, globals, handle);
+                // Our own compositor scales the pointer as it scales the picture.
+                if changed && record.link.is_none() {
                     record.pointer.place_again();
                 }
             }

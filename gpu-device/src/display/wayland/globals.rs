@@ -4,6 +4,7 @@
 
 use std::time::Instant;
 
+use protocols::wayland::client::lucarne_guest_manager_v1::LucarneGuestManagerV1;
 use wayland_client::{
     Connection, Dispatch, Proxy, QueueHandle, delegate_noop,
     protocol::{
@@ -55,6 +56,8 @@ pub(super) struct Globals {
     pub(super) decorations: Option<ZxdgDecorationManagerV1>,
     /// How the compositor knows which scanout a window is.
     pub(super) tags: Option<XdgToplevelTagManagerV1>,
+    /// All that our own compositor and we say to each other.
+    pub(super) guests: Option<LucarneGuestManagerV1>,
 }
 
 /// What the registry listed.
@@ -110,6 +113,7 @@ impl Globals {
             dmabuf: binder.wanted(3, 5),
             decorations: binder.wanted(1, 1),
             tags: binder.wanted(1, 1),
+            guests: binder.wanted(1, 1),
         })
     }
 }

@@ -15,6 +15,7 @@
 //! | `presentation` | when a frame became light |
 //! | `cursor` | the guest's pointer |
 //! | `outputs` | refresh rates |
+//! | `guest` | what only our own compositor says and hears |
 //!
 //! Two rules hold everywhere. After [`WaylandDisplay::connect`] nothing waits for the host:
 //! whatever needs its answer is kept and goes on when the answer comes. And nothing that the host
@@ -27,6 +28,7 @@ mod formats;
 mod frames;
 mod geometry;
 mod globals;
+mod guest;
 mod objects;
 mod outputs;
 mod presentation;
@@ -41,6 +43,7 @@ use std::{
     time::Instant,
 };
 
+use protocols::virtio_gpu::MAX_SCANOUTS;
 use wayland_client::{Proxy, QueueHandle};
 
 pub use self::connection::{ConnectError, Lost, WaylandSource};
@@ -50,6 +53,7 @@ use self::{
     cursor::Pointer,
     formats::Formats,
     globals::{Globals, Offer},
+    guest::Link as GuestLink,
     outputs::Outputs,
     presentation::Clock,
     window::{Owner, Stage, Titles, Window},
@@ -91,6 +95,8 @@ struct State {
 struct Scanout {
     window: Option<Window>,
     pointer: Pointer,
+    /// On our own compositor.
+    link: Option<GuestLink>,
     /// The refresh rate that was reported last, in millihertz.
     refresh: Option<u32>,
 }
@@ -141,7 +147,9 @@ impl WaylandDisplay {
             scanouts: BTreeMap::new(),
             events: VecDeque::new(),
         };
-        // Formats and clock: without them the first import could not be judged.
+        state.link_scanouts(scanouts);
+        // Formats and clock: without them the first import could not be judged. Monitors: a guest
+        // that boots at once shall find them as they are.
         link.round_trip(&mut state, until)?;
         Ok(Self {
             link,
@@ -202,6 +210,18 @@ impl AsFd for WaylandDisplay {
 }
 
 impl State {
+    /// Makes the objects of all scanouts, where the compositor knows what these are.
+    fn link_scanouts(&mut self, scanouts: usize) {
+        let Some(manager) = &self.globals.guests else {
+            return;
+        };
+        for number in (0..=u8::MAX).take(scanouts.min(MAX_SCANOUTS)) {
+            let id = ScanoutId(number);
+            let link = GuestLink::new(manager, self.titles.guest(), id, &self.handle);
+            self.scanouts.entry(id).or_default().link = Some(link);
+        }
+    }
+
     fn window(&mut self, scanout: ScanoutId) -> Option<&mut Window> {
         self.scanouts.get_mut(&scanout)?.window.as_mut()
     }
@@ -213,8 +233,8 @@ impl State {
                 continue;
             };
             if window.stage == Stage::Mapped {
-                let (pointer, owner) = (&mut record.pointer, Owner(*scanout));
-                window.apply_pointer(pointer, owner, &self.globals, &self.handle);
+                let (pointer, link) = (&mut record.pointer, record.link.as_ref());
+                window.apply_pointer(pointer, Owner(*scanout), link, &self.globals, &self.handle);
                 window.commit_if_dirty();
             }
         }

@@ -45,6 +45,10 @@ impl State {
         let Some(record) = self.scanouts.get_mut(&scanout) else {
             return;
         };
+        // Our own compositor says more, and says it also where there is no window yet.
+        if record.link.is_some() {
+            return;
+        }
         let on = record
             .window
             .as_ref()

@@ -31,6 +31,7 @@ use super::{
     frames::Frames,
     geometry::{Configure, Geometry, Size},
     globals::Globals,
+    guest::Link,
 };
 use crate::display::{DisplayEvent, ScanoutId};
 
@@ -112,6 +113,11 @@ impl Titles {
         }
     }
 
+    /// The guest's name, fit to be sent.
+    pub(super) fn guest(&self) -> &str {
+        &self.guest
+    }
+
     fn title(&self, scanout: ScanoutId) -> String {
         if self.several {
             format!("{} (screen {})", self.guest, u32::from(scanout.0) + 1)
@@ -127,6 +133,7 @@ impl Window {
         scanout: ScanoutId,
         source: Size,
         titles: &Titles,
+        link: Option<&Link>,
         globals: &Globals,
         handle: &QueueHandle<State>,
     ) -> Self {
@@ -137,7 +144,9 @@ impl Window {
         let toplevel = xdg_surface.get_toplevel(handle, Owner(scanout));
         toplevel.set_app_id(APP_ID.to_owned());
         toplevel.set_title(titles.title(scanout));
-        if let Some(tags) = &globals.tags {
+        if let Some(link) = link {
+            link.set_window(&surface);
+        } else if let Some(tags) = &globals.tags {
             tags.set_toplevel_tag(&toplevel, format!("scanout-{}", scanout.0));
         }
         let decoration = globals.decorations.as_ref().map(|decorations| {
@@ -326,7 +335,8 @@ impl State {
             Stage::Mapped => {
                 // The old picture is scaled at once; the guest's new one comes when it comes.
                 // The host waits for a commit after every configure, changed or not.
-                if window.apply_view(&self.globals, &self.handle) {
+                let changed = window.apply_view(&self.globals, &self.handle);
+                if changed && record.link.is_none() {
                     record.pointer.place_again();
                 }
                 window.dirty = true;

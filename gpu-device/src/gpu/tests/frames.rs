@@ -101,6 +101,79 @@ fn a_blob_is_flipped_when_the_host_reads_the_one_before_it_no_more() {
     assert_eq!(f.answered(), [flip]);
 }
 
+/// Sixty refreshes, 16 ms each, of a host that puts the guest's own buffers on a plane: it composes
+/// 4 ms before the vblank, which shows the new buffer and releases the one before, in either order.
+/// The guest draws `draw` milliseconds for each frame and begins the next when its flush is
+/// answered. Returns how many flushes were answered and how many frames were shown.
+fn a_second_on_a_plane(buffers: u32, draw: u32, released_first: bool) -> (usize, u64) {
+    let (mut f, _) = Fixture::with_dma_bufs();
+    for id in 1..=buffers {
+        f.create_blob(id, u64::from(id) * BYTES, 64 * 32 * 4);
+    }
+    let (mut committed, mut composed, mut on_plane) = (None, None, None);
+    let (mut drawn_at, mut waits_for, mut frames) = (draw, None, 0);
+    let mut answered = 0;
+    for now in 1..=60 * 16 {
+        f.wait(Duration::from_millis(1));
+        match now % 16 {
+            12 => {
+                composed = committed.take();
+                f.event(DisplayEvent::Ready(SCREEN));
+            }
+            0 => {
+                if let Some((frame, buffer)) = composed.take() {
+                    let before = on_plane.replace(buffer).map(DisplayEvent::Released);
+                    let (first, last) = match released_first {
+                        true => (before, None),
+                        false => (None, before),
+                    };
+                    first.into_iter().for_each(|event| f.event(event));
+                    f.presented(frame, true);
+                    last.into_iter().for_each(|event| f.event(event));
+                }
+            }
+            _ => {}
+        }
+        for id in f.answered() {
+            assert_eq!(waits_for.take(), Some(id));
+            assert_eq!(
+                now % 16,
+                0,
+                "answered while the old picture is on the screen"
+            );
+            answered += 1;
+            drawn_at = now + draw;
+        }
+        if waits_for.is_none() && now == drawn_at {
+            let id = 1 + frames % buffers;
+            frames += 1;
+            f.ok(set_blob(0, id, (64, 32), WHOLE));
+            waits_for = Some(f.flush_later(id, WHOLE));
+        }
+        committed = f
+            .frames()
+            .pop()
+            .map(|frame| (frame.id, frame.buffer))
+            .or(committed);
+    }
+    (answered, f.stats().frames_zero_copy)
+}
+
+#[test]
+fn a_guest_with_two_buffers_on_a_plane_is_shown_at_every_refresh() {
+    for released_first in [false, true] {
+        assert_eq!(a_second_on_a_plane(2, 5, released_first), (60, 60));
+        assert_eq!(a_second_on_a_plane(2, 11, released_first), (60, 60));
+    }
+}
+
+#[test]
+fn a_guest_that_could_draw_1000_frames_is_told_the_hosts_rate() {
+    for buffers in [2, 3] {
+        assert_eq!(a_second_on_a_plane(buffers, 1, false), (60, 60));
+    }
+}
+
 #[test]
 fn a_later_frame_answers_for_those_before_it() {
     let mut f = showing();

@@ -99,6 +99,52 @@ fn three_blobs_are_imported_once_each() {
     assert!(matches!(f.display.take_calls()[..], [Call::Forget(_)]));
 }
 
+/// Imports of dma-bufs, by where the pixels begin in them.
+fn offsets(f: &Fixture) -> Vec<u32> {
+    let imports = f.display.calls.iter().filter_map(|call| match call {
+        Call::Import {
+            layout,
+            dma_buf: true,
+            ..
+        } => Some(layout.offset),
+        _ => None,
+    });
+    imports.collect()
+}
+
+#[test]
+fn a_picture_that_begins_with_a_page_begins_with_its_dma_buf() {
+    let (mut f, made) = Fixture::with_dma_bufs();
+    f.create_blob(1, 0x1_0000, 0x8000);
+    let show = |f: &mut Fixture, offset| {
+        f.ok(Command::SetScanoutBlob {
+            rect: WHOLE,
+            scanout_id: 0,
+            resource_id: 1,
+            width: SIZE.0,
+            height: SIZE.1,
+            format: Format::Bgrx8888.into(),
+            strides: [SIZE.0 * 4, 0, 0, 0],
+            offsets: [offset, 0, 0, 0],
+        });
+        f.flush_later(1, WHOLE);
+        let calls = offsets(f);
+        let frame = f.frame();
+        f.shown(frame.id);
+        calls
+    };
+    assert_eq!(show(&mut f, 0), [0]);
+    assert_eq!(show(&mut f, 0x2000), [0]);
+    assert_eq!(
+        show(&mut f, 0x40),
+        [0x40],
+        "there is no dma-buf of half a page"
+    );
+    assert_eq!(show(&mut f, 0x2000), [0; 0], "imported once");
+    let whole = vec![(0x1_0000, 0x8000)];
+    assert_eq!(*made.borrow(), [whole, vec![(0x1_2000, 0x6000)]]);
+}
+
 #[test]
 fn scattered_pages_become_one_dma_buf() {
     let (mut f, made) = Fixture::with_dma_bufs();

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use protocols::virtio_gpu::{Command, ErrorCode::*, Format};
+use protocols::{
+    edid::Edid,
+    virtio_gpu::{Command, ErrorCode::*, Format, Response},
+};
 
 use super::fixture::*;
 use crate::{
-    display::{DisplayEvent, ScanoutId, recording::Call},
+    display::{DisplayEvent, Monitor, ScanoutId, recording::Call},
     gpu::{Mode, scanouts::DISABLE_SETTLES},
 };
 
@@ -268,6 +271,51 @@ fn a_window_that_is_resized_offers_its_size_once_it_has_settled() {
 }
 
 #[test]
+fn a_scanout_that_fills_a_monitor_has_that_monitors_edid() {
+    let mut f = Fixture::new();
+    let monitor = Monitor {
+        make: "DEL".to_owned(),
+        model: "DELL U2720Q".to_owned(),
+        serial: "CN0A1B2C3".to_owned(),
+        width_mm: 597,
+        height_mm: 336,
+        width: 3840,
+        height: 2160,
+        millihertz: 59_997,
+        filled: true,
+    };
+    let told = |monitor: &Monitor| DisplayEvent::Monitor {
+        scanout: SCREEN,
+        monitor: monitor.clone(),
+    };
+    f.event(told(&monitor));
+    assert!(f.gpu.display_changed());
+    let Response::OkEdid(edid) = f.run(Command::GetEdid { scanout: 0 }) else {
+        panic!("no EDID")
+    };
+    let edid = Edid::decode(&edid).unwrap();
+    assert_eq!((&edid.manufacturer, &*edid.name), (b"DEL", "DELL U2720Q"));
+    assert_eq!(edid.serial_text, "CN0A1B2C3");
+    assert_eq!((edid.size.width_mm, edid.size.height_mm), (597, 336));
+    assert_eq!((edid.preferred.width, edid.preferred.height), (3840, 2160));
+    assert!(edid.preferred.millihertz.abs_diff(59_997) < 20);
+    let Response::OkDisplayInfo(info) = f.run(Command::GetDisplayInfo) else {
+        panic!("no display info")
+    };
+    assert_eq!((info[0].rect.width, info[0].rect.height), (3840, 2160));
+
+    // The window's size, and the same once more, are no news.
+    f.event(DisplayEvent::Resized {
+        scanout: SCREEN,
+        width: 3840,
+        height: 2160,
+    });
+    f.event(told(&monitor));
+    assert_eq!(f.gpu.next_deadline(), None);
+    assert!(!f.gpu.display_changed());
+}
+
+#[test]
 fn events_of_unknown_scanouts_and_frames_are_ignored() {
     use crate::display::{BufferId, FrameId, Refused};
     let mut f = showing();
@@ -294,6 +342,10 @@ fn events_of_unknown_scanouts_and_frames_are_ignored() {
     f.event(DisplayEvent::RefreshChanged {
         scanout,
         millihertz: 0,
+    });
+    f.event(DisplayEvent::Monitor {
+        scanout,
+        monitor: Monitor::default(),
     });
     f.event(DisplayEvent::CloseRequested(scanout));
     f.event(DisplayEvent::Lost);

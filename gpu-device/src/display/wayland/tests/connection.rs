@@ -37,6 +37,7 @@ fn compositor_with_the_bare_minimum_will_do() {
         presentation: false,
         decorations: false,
         tags: false,
+        guests: false,
         dmabuf: 0,
         clock: 0,
     };

@@ -12,7 +12,13 @@ use std::{
     time::Instant,
 };
 
-use protocols::virtio_gpu::Format;
+use protocols::{
+    virtio_gpu::Format,
+    wayland::server::{
+        lucarne_guest_manager_v1::LucarneGuestManagerV1,
+        lucarne_guest_scanout_v1::{Extent, LucarneGuestScanoutV1},
+    },
+};
 use rustix::event::{PollFd, PollFlags, poll};
 use wayland_protocols::{
     wp::{
@@ -57,6 +63,8 @@ pub(super) struct Offer {
     pub(super) presentation: bool,
     pub(super) decorations: bool,
     pub(super) tags: bool,
+    /// Our own protocol.
+    pub(super) guests: bool,
     /// The version of linux-dmabuf, zero for none.
     pub(super) dmabuf: u32,
     /// The number of the clock of presentation times.
@@ -71,6 +79,7 @@ impl Default for Offer {
             presentation: true,
             decorations: true,
             tags: true,
+            guests: false,
             dmabuf: 5,
             clock: 1,
         }
@@ -109,6 +118,7 @@ pub(super) struct Desk {
     pub(super) undecided: Vec<ZwpLinuxBufferParamsV1>,
     pub(super) shells: Vec<XdgWmBase>,
     pub(super) outputs: Vec<WlOutput>,
+    pub(super) scanouts: Vec<LucarneGuestScanoutV1>,
     pub(super) feedbacks: Vec<ZwpLinuxDmabufFeedbackV1>,
     serial: u32,
 }
@@ -150,6 +160,9 @@ impl Host {
         }
         if offer.tags {
             global::<XdgToplevelTagManagerV1>(&handle, 1);
+        }
+        if offer.guests {
+            global::<LucarneGuestManagerV1>(&handle, 1);
         }
         if offer.dmabuf > 0 {
             global::<ZwpLinuxDmabufV1>(&handle, offer.dmabuf);
@@ -293,6 +306,11 @@ impl Host {
         self.desk.surfaces[surface]
             .proxy
             .leave(&self.desk.outputs[output]);
+    }
+
+    /// Tells on which monitor a scanout is.
+    pub(super) fn announce(&mut self, scanout: usize, model: &str, extent: Extent) {
+        super::requests::send_monitor(&self.desk.scanouts[scanout], model, extent);
     }
 
     pub(super) fn ping(&mut self) {

@@ -4,6 +4,7 @@
 mod buffers;
 mod connection;
 mod frames;
+mod guest;
 mod host;
 mod pointer;
 mod requests;
@@ -58,7 +59,11 @@ impl Scene {
     /// A window with a picture in buffer A, of which nothing is
     /// left to report: `wl_buffer` 0 on surface 0.
     fn running() -> Self {
-        let mut scene = Self::new();
+        Self::running_with(Offer::default())
+    }
+
+    fn running_with(offer: Offer) -> Self {
+        let mut scene = Self::with(offer);
         scene.import_shm(A);
         scene.present(A);
         scene.configure((0, 0), &[]);

@@ -2,7 +2,14 @@
 
 use std::{fs::File, io::Write, os::fd::AsFd, sync::Mutex};
 
-use protocols::virtio_gpu::Format;
+use protocols::{
+    virtio_gpu::Format,
+    wayland::server::{
+        lucarne_guest_cursor_v1::{self, LucarneGuestCursorV1},
+        lucarne_guest_manager_v1::{self, LucarneGuestManagerV1},
+        lucarne_guest_scanout_v1::{self, Extent, LucarneGuestScanoutV1},
+    },
+};
 use rustix::fs::{MemfdFlags, memfd_create};
 use wayland_protocols::{
     wp::{
@@ -111,6 +118,7 @@ on_bind!(WlSubcompositor, |desk, object| {});
 on_bind!(WpViewporter, |desk, object| {});
 on_bind!(ZxdgDecorationManagerV1, |desk, object| {});
 on_bind!(XdgToplevelTagManagerV1, |desk, object| {});
+on_bind!(LucarneGuestManagerV1, |desk, object| {});
 on_bind!(WlOutput, |desk, output| { desk.outputs.push(output) });
 on_bind!(XdgWmBase, |desk, shell| { desk.shells.push(shell) });
 on_bind!(WpPresentation, |desk, presentation| {
@@ -567,3 +575,61 @@ on!(WlOutput, (), |desk,
         desk.note("output released");
     }
 });
+
+/// Tells a client of a monitor of 1920x1080 pixels at 75 Hz.
+pub(super) fn send_monitor(scanout: &LucarneGuestScanoutV1, model: &str, extent: Extent) {
+    let (make, serial) = ("DEL".to_owned(), "ABC".to_owned());
+    scanout.monitor(make, model.to_owned(), serial, 597, 336);
+    scanout.mode(1920, 1080, 75_000, extent);
+    scanout.done();
+}
+
+on!(
+    LucarneGuestManagerV1,
+    (),
+    |desk, client, object, request, data, handle, init| {
+        if let lucarne_guest_manager_v1::Request::GetScanout { id, guest, number } = request {
+            let scanout = init.init(id, number);
+            send_monitor(&scanout, "Wall", Extent::Whole);
+            desk.scanouts.push(scanout);
+            desk.note(format!("scanout {number} of {guest}"));
+        }
+    }
+);
+
+on!(
+    LucarneGuestScanoutV1,
+    u32,
+    |desk, client, object, request, number, handle, init| {
+        use lucarne_guest_scanout_v1::Request;
+        match request {
+            Request::SetWindow { surface } => {
+                let surface = desk.surface(&surface);
+                desk.note_for(surface, format!("shows scanout {number}"));
+            }
+            Request::GetCursor { id, surface } => {
+                let surface = desk.surface(&surface);
+                init.init(id, surface);
+                desk.surfaces[surface].role = "pointer";
+                desk.note_for(surface, format!("on scanout {number}"));
+            }
+            other => desk.note(format!("unexpected {other:?}")),
+        }
+    }
+);
+
+on!(
+    LucarneGuestCursorV1,
+    usize,
+    |desk, client, object, request, surface, handle, init| {
+        use lucarne_guest_cursor_v1::Request;
+        match request {
+            Request::SetHotspot { x, y } => desk.note_for(*surface, format!("hotspot {x},{y}")),
+            Request::MoveTo { x, y } => desk.note_for(*surface, format!("move to {x},{y}")),
+            Request::Show => desk.note_for(*surface, "show"),
+            Request::Hide => desk.note_for(*surface, "hide"),
+            Request::Destroy => desk.note_for(*surface, "destroy role"),
+            other => desk.note_for(*surface, format!("unexpected {other:?}")),
+        }
+    }
+);
