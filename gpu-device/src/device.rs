@@ -7,7 +7,7 @@ mod front_end;
 mod host;
 mod process;
 
-use std::{io, os::fd::OwnedFd};
+use std::{io, os::fd::OwnedFd, sync::Arc};
 
 use calloop::{
     EventLoop,
@@ -91,15 +91,21 @@ pub fn run(options: Options) -> Result<(), DeviceError> {
         })
         .map_err(|error| error.error)?;
 
+    let dma_bufs = dma_bufs(options.prefer);
     let gpu = Gpu::new(gpu::Options {
         name: options.name.clone(),
         scanouts: options.scanouts,
         limits: options.limits,
         prefer: options.prefer,
-        dma_bufs: dma_bufs(options.prefer),
+        dma_bufs: dma_bufs
+            .clone()
+            .map(|maker| Box::new(maker) as Box<dyn DmaBufMaker>),
     });
     let scanouts = usize::try_from(gpu.scanouts()).unwrap_or(1);
-    let display = WaylandDisplay::connect(options.wayland, &options.name, scanouts)?;
+    let mut display = WaylandDisplay::connect(options.wayland, &options.name, scanouts)?;
+    if let Some(dma_bufs) = dma_bufs {
+        display.use_dma_bufs(Box::new(dma_bufs));
+    }
     let listener = Listener::new(options.socket)?;
     let status = match options.status {
         Some(socket) => Some(StatusChannel::new(socket).map_err(io::Error::from)?),
@@ -110,12 +116,12 @@ pub fn run(options: Options) -> Result<(), DeviceError> {
 }
 
 /// The kernel's way to make dma-bufs, where it may be used and there is one.
-fn dma_bufs(prefer: Prefer) -> Option<Box<dyn DmaBufMaker>> {
+fn dma_bufs(prefer: Prefer) -> Option<Arc<Udmabuf>> {
     if prefer == Prefer::Shm {
         return None;
     }
     match Udmabuf::open() {
-        Ok(udmabuf) => Some(Box::new(udmabuf)),
+        Ok(udmabuf) => Some(Arc::new(udmabuf)),
         Err(error) => {
             info!(%error, "No /dev/udmabuf: frames are shared memory instead of dma-bufs");
             None

@@ -202,7 +202,8 @@ fn animate(
 ) -> Result<(), DriverError> {
     let mut monitors = BTreeMap::new();
     let connectors = probe(driver)?;
-    if !connectors.iter().any(|connector| connector.enabled) {
+    // Without a monitor it waits for one, as every guest does.
+    if connectors.is_empty() {
         return Err(DriverError::NoScanout { scanout: 0 });
     }
     follow(driver, options, &mut monitors, &connectors)?;
@@ -402,6 +403,23 @@ mod tests {
         });
         let error = run_demo(options(&device)).unwrap_err().to_string();
         assert_eq!(error, "The device refused SetScanoutBlob: InvalidParameter");
+    }
+
+    #[test]
+    fn a_guest_without_a_monitor_goes_on() {
+        let device = TestDevice::with(|command| {
+            Reaction::Answer(match command {
+                Command::GetDisplayInfo => {
+                    let none = protocols::virtio_gpu::DisplayMode::default();
+                    protocols::virtio_gpu::Response::OkDisplayInfo([none; 16])
+                }
+                other => usual_answer(other),
+            })
+        });
+        let mut options = options(&device);
+        options.frames = Some(2);
+        let report = run_demo(options).unwrap();
+        assert_eq!((report.frames, report.answered), (2, 0));
     }
 
     #[test]

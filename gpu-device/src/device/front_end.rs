@@ -128,6 +128,7 @@ impl<D: HostDisplay + 'static> Process<D> {
             watch_kicks(&self.handle, connected);
         }
         let dialect = evidence.dialect();
+        self.gpu.set_tells_changes(evidence.abilities().resize);
         if runs && !connected.runs {
             let abilities = evidence.abilities();
             info!(%dialect, abilities.blobs, abilities.resize, "The guest's driver is at work");

@@ -12,7 +12,7 @@ use protocols::virtio_gpu::{
 
 use self::{fixture::Device, vmm::Vmm};
 use crate::{
-    display::{DisplayEvent, Frame, ScanoutId, recording::Call},
+    display::{DisplayEvent, Frame, Monitor, ScanoutId, recording::Call},
     vhost_user::testing::{NEXT, WRITE},
 };
 
@@ -300,6 +300,42 @@ fn another_window_size_reaches_the_guest() {
     assert_eq!((modes[0].rect.width, modes[0].rect.height), (1600, 900));
     vmm.set_config(4, EVENT_DISPLAY);
     assert_eq!(vmm.config(0), 0);
+}
+
+#[test]
+fn a_monitor_is_unplugged_and_plugged_in_for_the_guest() {
+    let device = Device::start();
+    device.report(DisplayEvent::Unplugged(SCREEN));
+    let mut vmm = Vmm::connect(&device);
+    vmm.start_generic();
+    let ask = |vmm: &mut Vmm| {
+        enabled_modes(vmm.command(Header::default(), &Command::GetDisplayInfo)).len()
+    };
+    assert_eq!(ask(&mut vmm), 0, "there was none from the start");
+    for plugged in [true, false, true] {
+        device.report(match plugged {
+            true => DisplayEvent::Monitor {
+                scanout: SCREEN,
+                monitor: Monitor::default(),
+            },
+            false => DisplayEvent::Unplugged(SCREEN),
+        });
+        assert_eq!(vmm.channel_message(), [2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(vmm.config(0), EVENT_DISPLAY);
+        assert_eq!(ask(&mut vmm), usize::from(plugged));
+        vmm.set_config(4, EVENT_DISPLAY);
+        assert_eq!(vmm.config(0), 0);
+    }
+}
+
+#[test]
+fn qemus_gpu_device_is_not_told_that_its_monitor_is_unplugged() {
+    let device = Device::start();
+    device.report(DisplayEvent::Unplugged(SCREEN));
+    let mut vmm = Vmm::connect(&device);
+    vmm.start_qemu_gpu([0, 0]);
+    let modes = enabled_modes(vmm.command(Header::default(), &Command::GetDisplayInfo));
+    assert_eq!(modes.len(), 1, "it could not be told that it is back");
 }
 
 #[test]

@@ -256,6 +256,9 @@ pub enum DisplayEvent {
         /// Its monitor.
         monitor: Monitor,
     },
+    /// There is no monitor for a scanout (any more): nobody can see it until
+    /// [`DisplayEvent::Monitor`] comes. Frames may be presented all the same.
+    Unplugged(ScanoutId),
     /// The user closed a scanout's window.
     CloseRequested(ScanoutId),
     /// The connection to the host's compositor is gone; nothing can be shown any more.

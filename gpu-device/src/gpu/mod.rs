@@ -216,6 +216,7 @@ impl Gpu {
             DisplayEvent::Monitor { scanout, monitor } => {
                 self.modes.monitor(usize::from(scanout.0), &monitor);
             }
+            DisplayEvent::Unplugged(scanout) => self.modes.unplug(usize::from(scanout.0)),
             DisplayEvent::CloseRequested(_) | DisplayEvent::Lost => {}
         }
     }
@@ -295,6 +296,12 @@ impl Gpu {
     /// (EVENT_DISPLAY and a configuration interrupt). True once for each change.
     pub fn display_changed(&mut self) -> bool {
         self.modes.take_changed()
+    }
+
+    /// Says whether the guest can be told of changes while it runs. A guest that can't is never told
+    /// that a monitor is unplugged: it could not be told that it is back.
+    pub fn set_tells_changes(&mut self, tells: bool) {
+        self.modes.set_tells_changes(tells);
     }
 
     /// Offers the guest another mode for a scanout; it may take it or not. Unknown scanouts are

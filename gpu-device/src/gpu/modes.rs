@@ -62,6 +62,8 @@ pub(super) struct Modes {
     name: String,
     /// 1 to [`MAX_SCANOUTS`].
     scanouts: Vec<Offered>,
+    /// Whether the guest can be told of changes while it runs.
+    tells_changes: bool,
     changed: bool,
 }
 
@@ -70,6 +72,8 @@ struct Offered {
     mode: Mode,
     /// That of the host's monitor which it fills; its own otherwise.
     identity: Option<Identity>,
+    /// Whether there is a monitor for it.
+    plugged: bool,
     /// What the mode becomes if nothing else is wanted until then.
     wanted: Option<(Mode, Instant)>,
 }
@@ -79,6 +83,7 @@ impl Modes {
         let offered = |mode: &Mode| Offered {
             mode: mode.clamped(),
             identity: None,
+            plugged: true,
             wanted: None,
         };
         let mut scanouts: Vec<_> = modes.iter().take(MAX_SCANOUTS).map(offered).collect();
@@ -88,6 +93,7 @@ impl Modes {
         Self {
             name,
             scanouts,
+            tells_changes: true,
             changed: false,
         }
     }
@@ -127,6 +133,7 @@ impl Modes {
             return;
         };
         let before = (offered.mode, offered.identity.take());
+        self.changed |= !std::mem::replace(&mut offered.plugged, true);
         let rate = |mode: Mode| Mode {
             millihertz: match monitor.millihertz {
                 0 => mode.millihertz,
@@ -152,6 +159,21 @@ impl Modes {
         self.changed |= before.0 != offered.mode || before.1 != offered.identity;
     }
 
+    /// There is no monitor for a scanout. Its mode stays for when there is one again.
+    ///
+    /// This holds for the first one, too, and for a guest that has never had a monitor: that is how
+    /// a computer without one starts, and a driver that finds no monitor waits for the change.
+    pub(super) fn unplug(&mut self, scanout: usize) {
+        if let Some(offered) = self.scanouts.get_mut(scanout) {
+            self.changed |= std::mem::take(&mut offered.plugged);
+        }
+    }
+
+    /// See [`super::Gpu::set_tells_changes`].
+    pub(super) fn set_tells_changes(&mut self, tells: bool) {
+        self.tells_changes = tells;
+    }
+
     /// Offers what has settled.
     pub(super) fn expire(&mut self, now: Instant) {
         for offered in &mut self.scanouts {
@@ -175,11 +197,15 @@ impl Modes {
         std::mem::take(&mut self.changed)
     }
 
-    /// The answer to GET_DISPLAY_INFO: all scanouts in a row, from left to right.
+    /// The answer to GET_DISPLAY_INFO: all scanouts in a row, from left to right. Those without a
+    /// monitor are all zero, as QEMU has them.
     pub(super) fn display_info(&self) -> [DisplayMode; MAX_SCANOUTS] {
         let mut info = [DisplayMode::default(); MAX_SCANOUTS];
         let mut x = 0_u32;
-        for (entry, Offered { mode, .. }) in info.iter_mut().zip(&self.scanouts) {
+        for (entry, Offered { mode, plugged, .. }) in info.iter_mut().zip(&self.scanouts) {
+            if !plugged && self.tells_changes {
+                continue;
+            }
             let rect = Rect {
                 x,
                 y: 0,
@@ -196,7 +222,8 @@ impl Modes {
         info
     }
 
-    /// The answer to GET_EDID.
+    /// The answer to GET_EDID. Without a monitor it is the last one's: Linux takes an error for an
+    /// EDID, and asks for it before it knows whether there is a monitor.
     pub(super) fn edid(&self, scanout: u32) -> Result<Vec<u8>, ErrorCode> {
         let index = usize::try_from(scanout).map_err(|_| ErrorCode::InvalidParameter)?;
         let mode = self.get(index).ok_or(ErrorCode::InvalidParameter)?;
@@ -384,6 +411,51 @@ mod tests {
         modes.monitor(0, &other);
         assert!(modes.take_changed(), "another one with the same mode");
         assert_eq!(name(&modes), "Desk");
+    }
+
+    #[test]
+    fn a_monitor_is_disabled_while_it_is_unplugged_and_told_of_once() {
+        let mut modes = modes(&[mode(640, 480), mode(800, 600)]);
+        let enabled = |modes: &Modes| modes.display_info().map(|info| info.enabled);
+        modes.unplug(0);
+        assert!(modes.take_changed());
+        modes.unplug(0);
+        modes.unplug(7);
+        assert!(!modes.take_changed());
+        assert_eq!(enabled(&modes)[..3], [false, true, false]);
+        let info = modes.display_info();
+        assert_eq!(info[0], DisplayMode::default());
+        assert_eq!(info[1].rect, Rect::from_size(800, 600));
+        assert!(modes.edid(0).is_ok());
+
+        modes.monitor(0, &monitor(true));
+        assert!(modes.take_changed());
+        assert_eq!(enabled(&modes)[..3], [true, true, false]);
+        assert_eq!(modes.display_info()[0].rect, Rect::from_size(1920, 1080));
+        assert_eq!(name(&modes), "Wall");
+    }
+
+    #[test]
+    fn the_same_monitor_is_news_when_it_is_plugged_in_again() {
+        let mut modes = modes(&[mode(640, 480)]);
+        for filled in [true, false] {
+            modes.monitor(0, &monitor(filled));
+            modes.unplug(0);
+            assert!(modes.take_changed());
+            modes.monitor(0, &monitor(filled));
+            assert!(modes.take_changed());
+            assert_eq!(modes.display_info()[0].rect, Rect::from_size(1920, 1080));
+        }
+    }
+
+    #[test]
+    fn who_can_not_be_told_that_a_monitor_is_back_is_not_told_that_it_is_gone() {
+        let mut modes = modes(&[mode(640, 480)]);
+        modes.set_tells_changes(false);
+        modes.unplug(0);
+        assert!(modes.display_info()[0].enabled);
+        modes.set_tells_changes(true);
+        assert!(!modes.display_info()[0].enabled);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::{
     fmt::Debug,
     fs, io,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    sync::Arc,
 };
 
 use rustix::{
@@ -33,6 +34,13 @@ pub trait DmaBufMaker: Debug {
     /// # Errors
     /// Why it can't be made.
     fn make(&self, pieces: &[Piece<'_>]) -> Result<OwnedFd, Refused>;
+}
+
+/// One maker for several users.
+impl<T: DmaBufMaker + ?Sized> DmaBufMaker for Arc<T> {
+    fn make(&self, pieces: &[Piece<'_>]) -> Result<OwnedFd, Refused> {
+        (**self).make(pieces)
+    }
 }
 
 /// The kernel's `/dev/udmabuf`.

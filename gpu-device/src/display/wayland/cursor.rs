@@ -15,26 +15,45 @@ mod images;
 use std::io;
 
 use protocols::wayland::client::lucarne_guest_cursor_v1::LucarneGuestCursorV1;
-use tracing::warn;
+use tracing::{info, warn};
 use wayland_client::{
-    Connection, Dispatch, QueueHandle,
+    Connection, Dispatch, QueueHandle, event_created_child,
     protocol::{
         wl_buffer::{self, WlBuffer},
         wl_subsurface::WlSubsurface,
         wl_surface::{self, WlSurface},
     },
 };
-use wayland_protocols::wp::viewporter::client::wp_viewport::WpViewport;
+use wayland_protocols::wp::{
+    linux_dmabuf::zv1::client::zwp_linux_buffer_params_v1::{self, ZwpLinuxBufferParamsV1},
+    viewporter::client::wp_viewport::WpViewport,
+};
 
-use self::images::{Images, is_usable};
+use self::images::{Image, Images, is_usable};
 use super::{
     State,
+    formats::Formats,
     geometry::Geometry,
     globals::Globals,
     guest::Link,
-    window::{Owner, Window, pixels},
+    window::{Window, pixels},
 };
-use crate::display::{CursorImage, CursorUpdate};
+use crate::{
+    display::{CursorImage, CursorUpdate},
+    memory::DmaBufMaker,
+};
+
+/// What a pointer's objects and images are made with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Means<'a> {
+    /// The scanout, on our own compositor.
+    pub(super) link: Option<&'a Link>,
+    pub(super) globals: &'a Globals,
+    pub(super) formats: &'a Formats,
+    pub(super) handle: &'a QueueHandle<State>,
+    /// Where images may be dma-bufs.
+    pub(super) dma_bufs: Option<&'a dyn DmaBufMaker>,
+}
 
 /// What the guest wants of its pointer. Outlives the window.
 #[derive(Debug, Default)]
@@ -117,15 +136,11 @@ enum Role {
 }
 
 impl CursorSurface {
-    fn new(
-        window: &WlSurface,
-        link: Option<&Link>,
-        globals: &Globals,
-        handle: &QueueHandle<State>,
-    ) -> io::Result<Self> {
-        let images = Images::new(globals, handle)?;
+    fn new(window: &WlSurface, means: &Means<'_>) -> io::Result<Self> {
+        let (globals, handle) = (means.globals, means.handle);
+        let images = Images::new(means)?;
         let surface = globals.compositor.create_surface(handle, Above);
-        let role = match link {
+        let role = match means.link {
             Some(link) => Role::Guest {
                 object: link.cursor(&surface, handle),
                 shown: false,
@@ -162,19 +177,18 @@ impl CursorSurface {
         }
     }
 
-    /// Shows an image. Returns false if there is no memory for it yet: a release will come.
+    /// Shows an image. Returns false if there is no memory for it yet: an event will come.
     fn show(
         &mut self,
         image: &CursorImage,
-        owner: Owner,
         geometry: &Geometry,
-        handle: &QueueHandle<State>,
+        means: &Means<'_>,
     ) -> io::Result<bool> {
-        let Some(buffer) = self.images.write(image, owner, handle)? else {
+        let Some(written) = self.images.write(image, means)? else {
             return Ok(false);
         };
-        let (width, height) = (pixels(image.width), pixels(image.height));
-        self.surface.attach(Some(&buffer), 0, 0);
+        let (width, height) = (pixels(written.width), pixels(written.height));
+        self.surface.attach(Some(&written.buffer), 0, 0);
         self.surface.damage_buffer(0, 0, width, height);
         match &mut self.role {
             Role::SubSurface { viewport, .. } => {
@@ -267,20 +281,13 @@ impl Dispatch<WlSurface, Above> for State {
 
 impl Window {
     /// Brings the host's pointer to what the guest wants.
-    pub(super) fn apply_pointer(
-        &mut self,
-        pointer: &mut Pointer,
-        owner: Owner,
-        link: Option<&Link>,
-        globals: &Globals,
-        handle: &QueueHandle<State>,
-    ) {
+    pub(super) fn apply_pointer(&mut self, pointer: &mut Pointer, means: &Means<'_>) {
         let image = pointer.image.as_ref().filter(|image| is_usable(image));
         if self.cursor.is_none() {
             if image.is_none() {
                 return;
             }
-            match CursorSurface::new(&self.surface, link, globals, handle) {
+            match CursorSurface::new(&self.surface, means) {
                 Ok(cursor) => self.cursor = Some(cursor),
                 Err(error) => {
                     warn!(
@@ -304,7 +311,7 @@ impl Window {
                     cursor.hide();
                     pointer.image_stale = false;
                 }
-                Some(image) => match cursor.show(image, owner, &self.geometry, handle) {
+                Some(image) => match cursor.show(image, &self.geometry, means) {
                     Ok(shown) => pointer.image_stale = !shown,
                     Err(error) => {
                         warn!("Writing a pointer image failed: {error}; the old one stays");
@@ -316,20 +323,74 @@ impl Window {
     }
 }
 
-impl Dispatch<WlBuffer, Owner> for State {
+impl Dispatch<WlBuffer, Image> for State {
     fn event(
         state: &mut Self,
         buffer: &WlBuffer,
         event: wl_buffer::Event,
-        owner: &Owner,
+        Image: &Image,
         _: &Connection,
         _: &QueueHandle<Self>,
     ) {
-        if let wl_buffer::Event::Release = event
-            && let Some(window) = state.window(owner.0)
-            && let Some(cursor) = &mut window.cursor
-        {
-            cursor.images.released(buffer);
+        if let wl_buffer::Event::Release = event {
+            state
+                .cursors()
+                .for_each(|cursor| cursor.images.released(buffer));
         }
+    }
+}
+
+impl Dispatch<ZwpLinuxBufferParamsV1, Image> for State {
+    fn event(
+        state: &mut Self,
+        params: &ZwpLinuxBufferParamsV1,
+        event: zwp_linux_buffer_params_v1::Event,
+        Image: &Image,
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        match event {
+            zwp_linux_buffer_params_v1::Event::Created { buffer } => {
+                let mut cursors = state.cursors();
+                if !cursors.any(|cursor| cursor.images.made(params, &buffer)) {
+                    // The window is gone in the meantime.
+                    buffer.destroy();
+                }
+            }
+            zwp_linux_buffer_params_v1::Event::Failed => state.image_refused(params),
+            _ => return,
+        }
+        params.destroy();
+    }
+
+    event_created_child!(State, ZwpLinuxBufferParamsV1, [
+        zwp_linux_buffer_params_v1::EVT_CREATED_OPCODE => (WlBuffer, Image),
+    ]);
+}
+
+impl State {
+    fn cursors(&mut self) -> impl Iterator<Item = &mut CursorSurface> {
+        let windows = self.scanouts.values_mut();
+        windows.filter_map(|record| record.window.as_mut()?.cursor.as_mut())
+    }
+
+    /// The host can't use a dma-buf for a pointer's image after all: from now on none is tried.
+    fn image_refused(&mut self, params: &ZwpLinuxBufferParamsV1) {
+        self.dma_bufs = None;
+        let mut records = self.scanouts.values_mut();
+        let refused = records.find_map(|record| {
+            let cursor = record.window.as_mut()?.cursor.as_mut()?;
+            let is_it = cursor.images.awaits(params);
+            is_it.then_some((cursor, &mut record.pointer))
+        });
+        let Some((cursor, pointer)) = refused else {
+            return;
+        };
+        info!("The host does not take a dma-buf for a pointer's image; using shared memory");
+        match Images::shared(&self.globals, &self.handle) {
+            Ok(images) => cursor.images = images,
+            Err(error) => warn!("Making memory for a pointer image failed: {error}"),
+        }
+        pointer.image_stale = pointer.image.is_some();
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Link {
     proxy: LucarneGuestScanoutV1,
     /// What the compositor has said about its monitor; complete with the next "that is all".
     incoming: Monitor,
+    /// It has said that there is none, likewise.
+    unplugged: bool,
 }
 
 impl Link {
@@ -37,6 +39,7 @@ impl Link {
         Self {
             proxy: manager.get_scanout(name, number, handle, Owner(scanout)),
             incoming: Monitor::default(),
+            unplugged: false,
         }
     }
 
@@ -97,10 +100,17 @@ impl Dispatch<LucarneGuestScanoutV1, Owner> for State {
                 incoming.millihertz = refresh;
                 incoming.filled = extent == WEnum::Value(Extent::Whole);
             }
-            Event::Done => state.events.push_back(DisplayEvent::Monitor {
-                scanout: *scanout,
-                monitor: link.incoming.clone(),
-            }),
+            Event::Unplugged => link.unplugged = true,
+            Event::Done => {
+                let event = match std::mem::take(&mut link.unplugged) {
+                    true => DisplayEvent::Unplugged(*scanout),
+                    false => DisplayEvent::Monitor {
+                        scanout: *scanout,
+                        monitor: link.incoming.clone(),
+                    },
+                };
+                state.events.push_back(event);
+            }
             _ => {}
         }
     }

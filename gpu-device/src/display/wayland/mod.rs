@@ -50,18 +50,19 @@ pub use self::connection::{ConnectError, Lost, WaylandSource};
 use self::{
     buffers::Buffers,
     connection::{Link, deadline},
-    cursor::Pointer,
+    cursor::{Means, Pointer},
     formats::Formats,
     globals::{Globals, Offer},
     guest::Link as GuestLink,
     outputs::Outputs,
     presentation::Clock,
-    window::{Owner, Stage, Titles, Window},
+    window::{Stage, Titles, Window},
 };
 use super::{
     BufferId, CursorUpdate, Display, DisplayEvent, Frame, PixelLayout, PixelMemory, Refused,
     ScanoutId,
 };
+use crate::memory::DmaBufMaker;
 
 /// The connection to the host's compositor, and every window of one guest.
 ///
@@ -87,6 +88,8 @@ struct State {
     titles: Titles,
     buffers: Buffers,
     scanouts: BTreeMap<ScanoutId, Scanout>,
+    /// For pointer images; `None` if they are shared memory.
+    dma_bufs: Option<Box<dyn DmaBufMaker + Send>>,
     events: VecDeque<DisplayEvent>,
 }
 
@@ -145,6 +148,7 @@ impl WaylandDisplay {
             titles: Titles::new(guest, scanouts),
             buffers: Buffers::default(),
             scanouts: BTreeMap::new(),
+            dma_bufs: None,
             events: VecDeque::new(),
         };
         state.link_scanouts(scanouts);
@@ -156,6 +160,11 @@ impl WaylandDisplay {
             state,
             lost_reported: false,
         })
+    }
+
+    /// Lets pointer images be dma-bufs from now on, where the compositor gains by it and takes them.
+    pub fn use_dma_bufs(&mut self, maker: Box<dyn DmaBufMaker + Send>) {
+        self.state.dma_bufs = Some(maker);
     }
 
     /// Reads what the compositor sent and turns it into events; never blocks.
@@ -228,13 +237,22 @@ impl State {
 
     /// Sends what was only noted so far: pointers, and commits that nothing else brought about.
     fn settle(&mut self) {
-        for (scanout, record) in &mut self.scanouts {
+        for record in self.scanouts.values_mut() {
             let Some(window) = &mut record.window else {
                 continue;
             };
             if window.stage == Stage::Mapped {
-                let (pointer, link) = (&mut record.pointer, record.link.as_ref());
-                window.apply_pointer(pointer, Owner(*scanout), link, &self.globals, &self.handle);
+                let means = Means {
+                    link: record.link.as_ref(),
+                    globals: &self.globals,
+                    formats: &self.formats,
+                    handle: &self.handle,
+                    dma_bufs: self
+                        .dma_bufs
+                        .as_deref()
+                        .map(|maker| maker as &dyn DmaBufMaker),
+                };
+                window.apply_pointer(&mut record.pointer, &means);
                 window.commit_if_dirty();
             }
         }

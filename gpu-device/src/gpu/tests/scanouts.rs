@@ -316,6 +316,34 @@ fn a_scanout_that_fills_a_monitor_has_that_monitors_edid() {
 }
 
 #[test]
+fn flushes_of_a_scanout_whose_monitor_is_unplugged_are_answered() {
+    let mut f = showing();
+    f.event(DisplayEvent::Unplugged(SCREEN));
+    assert!(f.gpu.display_changed());
+    for _ in 0..3 {
+        let id = f.flush_later(1, WHOLE);
+        let deadline = f.gpu.next_deadline().unwrap();
+        assert!(deadline - f.now < Duration::from_millis(50));
+        f.wait(deadline - f.now);
+        assert_eq!(f.gpu.take_answered().collect::<Vec<_>>(), [id]);
+    }
+    // Linux switches it off, and on again with the monitor.
+    f.ok(switch_off(0));
+    f.wait(DISABLE_SETTLES);
+    assert!(disabled(&mut f));
+    f.event(DisplayEvent::Monitor {
+        scanout: SCREEN,
+        monitor: Monitor::default(),
+    });
+    assert!(f.gpu.display_changed());
+    f.ok(set_scanout(0, 1, WHOLE));
+    let id = f.flush_later(1, WHOLE);
+    let frame = f.frame();
+    f.shown(frame.id);
+    assert_eq!(f.gpu.take_answered().collect::<Vec<_>>(), [id]);
+}
+
+#[test]
 fn events_of_unknown_scanouts_and_frames_are_ignored() {
     use crate::display::{BufferId, FrameId, Refused};
     let mut f = showing();
@@ -347,6 +375,7 @@ fn events_of_unknown_scanouts_and_frames_are_ignored() {
         scanout,
         monitor: Monitor::default(),
     });
+    f.event(DisplayEvent::Unplugged(scanout));
     f.event(DisplayEvent::CloseRequested(scanout));
     f.event(DisplayEvent::Lost);
     assert!(f.display.take_calls().is_empty());

@@ -1,23 +1,24 @@
-//! The memory of pointer images: small enough for shared memory, so that it is never in the way of
-//! the guest's pictures.
+//! The memory of pointer images.
+//!
+//! Our own compositor gets dma-bufs where they can be made. A monitor has one plane for a pointer at
+//! best; another pointer there (a picture in picture's) can have an ordinary plane, but only out of
+//! a dma-buf, and would else drag the pictures below it into composition. Elsewhere a pointer is a
+//! sub-surface that is drawn anyway, and shared memory is what every host takes.
 
-use std::{
-    fs::File,
-    io,
-    os::{fd::AsFd, unix::fs::FileExt},
-};
+mod dma_bufs;
+mod shared;
+
+use std::io;
 
 use protocols::virtio_gpu::CURSOR_SIZE;
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
-use wayland_client::{
-    QueueHandle,
-    protocol::{wl_buffer::WlBuffer, wl_shm, wl_shm_pool::WlShmPool},
-};
+use tracing::debug;
+use wayland_client::{QueueHandle, protocol::wl_buffer::WlBuffer};
+use wayland_protocols::wp::linux_dmabuf::zv1::client::zwp_linux_buffer_params_v1::ZwpLinuxBufferParamsV1;
 
-use super::super::{
-    State,
-    globals::Globals,
-    window::{Owner, pixels},
+use self::{dma_bufs::DmaBufs, shared::Shared};
+use super::{
+    super::{State, globals::Globals},
+    Means,
 };
 use crate::display::CursorImage;
 
@@ -32,81 +33,81 @@ const SLOTS: u32 = 2;
 
 /// Where the images are. A slot is written again only when the host has released it.
 #[derive(Debug)]
-pub(super) struct Images {
-    file: File,
-    pool: WlShmPool,
-    slots: Vec<Slot>,
+pub(super) enum Images {
+    Shared(Shared),
+    DmaBufs(DmaBufs),
 }
 
+/// Marks the objects of pointer images. Whose they are is not noted: there are few.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Image;
+
+/// An image that can be attached.
 #[derive(Debug)]
-struct Slot {
-    offset: u32,
-    held: Option<WlBuffer>,
+pub(super) struct Written {
+    pub(super) buffer: WlBuffer,
+    /// The buffer's width in pixels; not less than the image's.
+    pub(super) width: u32,
+    /// Its height, likewise.
+    pub(super) height: u32,
 }
 
 impl Images {
-    pub(super) fn new(globals: &Globals, handle: &QueueHandle<State>) -> io::Result<Self> {
-        let size = SLOT * SLOTS;
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        let fd = memfd_create("lucarne-pointer", flags)?;
-        ftruncate(&fd, size.into())?;
-        // Spares the host from guarding against a shrinking file.
-        fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::SEAL)?;
-        let pool = globals
-            .shm
-            .create_pool(fd.as_fd(), pixels(size), handle, ());
-        let slots = (0..SLOTS)
-            .map(|slot| Slot {
-                offset: slot * SLOT,
-                held: None,
-            })
-            .collect();
-        Ok(Self {
-            file: File::from(fd),
-            pool,
-            slots,
-        })
+    /// The best memory that the host takes.
+    pub(super) fn new(means: &Means<'_>) -> io::Result<Self> {
+        let format = dma_bufs::FORMAT;
+        let factory = means.globals.dmabuf.as_ref();
+        let factory = factory.filter(|_| means.formats.takes_dmabuf(format));
+        let maker = means.dma_bufs.filter(|_| means.link.is_some());
+        if let Some((factory, maker)) = factory.zip(maker) {
+            match DmaBufs::new(maker, factory, means.handle) {
+                Ok(dma_bufs) => return Ok(Self::DmaBufs(dma_bufs)),
+                Err(error) => debug!(%error, "a pointer's image can't be a dma-buf"),
+            }
+        }
+        Self::shared(means.globals, means.handle)
     }
 
-    /// A buffer with this image; `None` while all slots are held: a release will come.
+    /// Shared memory.
+    pub(super) fn shared(globals: &Globals, handle: &QueueHandle<State>) -> io::Result<Self> {
+        Shared::new(globals, handle).map(Self::Shared)
+    }
+
+    /// A buffer with this image; `None` while all slots are held or the host has not answered yet:
+    /// one of the events below will come.
     pub(super) fn write(
         &mut self,
         image: &CursorImage,
-        owner: Owner,
-        handle: &QueueHandle<State>,
-    ) -> io::Result<Option<WlBuffer>> {
-        let Some(slot) = self.slots.iter_mut().find(|slot| slot.held.is_none()) else {
-            return Ok(None);
-        };
-        self.file.write_all_at(&image.pixels, slot.offset.into())?;
-        let buffer = self.pool.create_buffer(
-            pixels(slot.offset),
-            pixels(image.width),
-            pixels(image.height),
-            pixels(image.width * PIXEL),
-            wl_shm::Format::Argb8888,
-            handle,
-            owner,
-        );
-        slot.held = Some(buffer.clone());
-        Ok(Some(buffer))
+        means: &Means<'_>,
+    ) -> io::Result<Option<Written>> {
+        match self {
+            Self::Shared(shared) => shared.write(image, means.handle),
+            Self::DmaBufs(dma_bufs) => dma_bufs.write(image),
+        }
     }
 
+    /// The host no longer reads a buffer.
     pub(super) fn released(&mut self, buffer: &WlBuffer) {
-        let mut slots = self.slots.iter_mut();
-        if let Some(slot) = slots.find(|slot| slot.held.as_ref() == Some(buffer)) {
-            slot.held = None;
-            buffer.destroy();
+        match self {
+            Self::Shared(shared) => shared.released(buffer),
+            Self::DmaBufs(dma_bufs) => dma_bufs.released(buffer),
         }
     }
-}
 
-impl Drop for Images {
-    fn drop(&mut self) {
-        for buffer in self.slots.iter().filter_map(|slot| slot.held.as_ref()) {
-            buffer.destroy();
+    /// The host has made a buffer. Whether it is one of these.
+    pub(super) fn made(&mut self, params: &ZwpLinuxBufferParamsV1, buffer: &WlBuffer) -> bool {
+        match self {
+            Self::Shared(_) => false,
+            Self::DmaBufs(dma_bufs) => dma_bufs.made(params, buffer),
         }
-        self.pool.destroy();
+    }
+
+    /// Whether the host is making one of these buffers with these parameters.
+    pub(super) fn awaits(&self, params: &ZwpLinuxBufferParamsV1) -> bool {
+        match self {
+            Self::Shared(_) => false,
+            Self::DmaBufs(dma_bufs) => dma_bufs.awaits(params),
+        }
     }
 }
 

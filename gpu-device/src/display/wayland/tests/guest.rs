@@ -3,7 +3,10 @@
 use protocols::wayland::server::lucarne_guest_scanout_v1::Extent;
 
 use super::*;
-use crate::display::Monitor;
+use crate::{
+    display::Monitor,
+    memory::{DmaBufMaker, Piece},
+};
 
 fn ours() -> Offer {
     Offer {
@@ -77,6 +80,15 @@ fn a_monitor_is_reported_once_for_each_time_that_it_changes() {
         ..wall()
     };
     assert_eq!(scene.events(), [told(desk)]);
+}
+
+#[test]
+fn a_monitor_that_is_unplugged_and_comes_back_is_reported() {
+    let mut scene = Scene::running_with(ours());
+    scene.host.unplug_scanout(0);
+    assert_eq!(scene.events(), [DisplayEvent::Unplugged(SCREEN)]);
+    scene.host.announce(0, "Wall", Extent::Whole);
+    assert_eq!(scene.events(), [told(wall())]);
 }
 
 #[test]
@@ -217,4 +229,139 @@ fn a_scanout_that_was_not_announced_is_an_ordinary_window() {
     scene.present_on(OTHER_SCREEN, A);
     let log = scene.log_of("window 0");
     assert!(log.contains(&"tag scanout-1".to_owned()), "{log:?}");
+}
+
+/// Makes "dma-bufs" that are the memfd itself.
+#[derive(Debug)]
+struct Maker;
+
+impl DmaBufMaker for Maker {
+    fn make(&self, pieces: &[Piece<'_>]) -> Result<OwnedFd, Refused> {
+        assert_eq!(pieces.iter().map(|p| p.len).collect::<Vec<_>>(), [16_384]);
+        Ok(pieces[0].fd.try_clone_to_owned().unwrap())
+    }
+}
+
+/// A window whose pointer's images can be dma-bufs.
+fn with_dma_bufs(offer: Offer, formats: &[Format]) -> Scene {
+    let mut scene = Scene::running_with(offer);
+    scene.host.formats_changed(formats);
+    scene.display.use_dma_bufs(Box::new(Maker));
+    scene.pump();
+    scene
+}
+
+const IMPORT: &str = "import 64x64 at 0 stride 256 AR24";
+
+#[test]
+fn images_are_dma_bufs_that_are_imported_once() {
+    let mut scene = with_dma_bufs(ours(), &[Format::Bgra8888]);
+    scene.display.cursor(SCREEN, show(image(16, 3, 4), 0, 0));
+    assert_eq!(
+        scene.log(),
+        [
+            IMPORT,
+            IMPORT,
+            "pointer 1: on scanout 0",
+            "pointer 1: move to 3,4",
+            "pointer 1: attach buffer 1",
+            "pointer 1: damage 0,0 64x64",
+            "pointer 1: hotspot 3,4",
+            "pointer 1: commit",
+            "pointer 1: show",
+        ]
+    );
+    for (attached, released) in [(2, 1), (1, 2), (2, 1)] {
+        scene.display.cursor(SCREEN, show(image(32, 3, 4), 0, 0));
+        let log = scene.log_of("pointer 1");
+        assert!(
+            log.contains(&format!("attach buffer {attached}")),
+            "{log:?}"
+        );
+        scene.host.release(released);
+        scene.pump();
+    }
+    scene.display.cursor(SCREEN, show(image(64, 3, 4), 0, 0));
+    scene.log();
+    scene.display.cursor(SCREEN, show(image(64, 3, 4), 0, 0));
+    assert_eq!(scene.log(), [""; 0], "the host reads both");
+
+    scene.display.disable(SCREEN);
+    let log = scene.log();
+    for line in ["buffer 1: destroy", "buffer 2: destroy"] {
+        assert!(log.contains(&line.to_owned()), "{log:?}");
+    }
+}
+
+#[test]
+fn a_pointer_waits_for_the_compositor_to_take_its_memory() {
+    let mut scene = with_dma_bufs(ours(), &[Format::Bgra8888]);
+    scene.host.desk.imports = Imports::Hold;
+    scene.display.cursor(SCREEN, show(image(16, 3, 4), 0, 0));
+    let log = scene.log();
+    assert!(!log.iter().any(|line| line.contains("attach")), "{log:?}");
+    scene.host.import_held();
+    let log = scene.log_of("pointer 1");
+    assert!(log.contains(&"attach buffer 1".to_owned()), "{log:?}");
+    assert!(log.ends_with(&["show".to_owned()]), "{log:?}");
+}
+
+#[test]
+fn refused_dma_bufs_of_images_become_shared_memory() {
+    let mut scene = with_dma_bufs(ours(), &[Format::Bgra8888]);
+    scene.host.desk.imports = Imports::Hold;
+    scene.display.cursor(SCREEN, show(image(16, 3, 4), 0, 0));
+    scene.log();
+    scene.host.refuse_held();
+    assert_eq!(
+        scene.log(),
+        [
+            "pool 1: 32768 bytes",
+            "buffer 1: 16x16 at 0 stride 64 Argb8888 of pool 1",
+            "pointer 1: attach buffer 1",
+            "pointer 1: damage 0,0 16x16",
+            "pointer 1: hotspot 3,4",
+            "pointer 1: commit",
+            "pointer 1: show",
+        ]
+    );
+    // It is not tried again.
+    scene.display.disable(SCREEN);
+    scene.present(A);
+    scene.pump();
+    scene.host.configure(2, (0, 0), &[]);
+    let log = scene.log();
+    assert!(!log.contains(&IMPORT.to_owned()), "{log:?}");
+    assert!(log.contains(&"pointer 3: show".to_owned()), "{log:?}");
+}
+
+#[test]
+fn an_image_that_is_refused_after_its_window_went_is_nobodys() {
+    let mut scene = with_dma_bufs(ours(), &[Format::Bgra8888]);
+    scene.host.desk.imports = Imports::Hold;
+    scene.display.cursor(SCREEN, show(image(16, 3, 4), 0, 0));
+    scene.pump();
+    scene.display.disable(SCREEN);
+    scene.log();
+    scene.host.import_held();
+    assert_eq!(scene.log(), ["buffer 1: destroy", "buffer 2: destroy"]);
+}
+
+#[test]
+fn images_are_shared_memory_where_dma_bufs_gain_nothing_or_are_not_taken() {
+    let no_dma_bufs = Offer {
+        dmabuf: 0,
+        ..ours()
+    };
+    for (offer, format) in [
+        (Offer::default(), Format::Bgra8888),
+        (ours(), Format::Bgrx8888),
+        (no_dma_bufs, Format::Bgra8888),
+    ] {
+        let mut scene = with_dma_bufs(offer, &[format]);
+        scene.display.cursor(SCREEN, show(image(16, 0, 0), 0, 0));
+        let log = scene.log();
+        assert!(log.contains(&"pool 1: 32768 bytes".to_owned()), "{log:?}");
+        assert!(!log.contains(&IMPORT.to_owned()), "{log:?}");
+    }
 }

@@ -313,6 +313,13 @@ impl Host {
         super::requests::send_monitor(&self.desk.scanouts[scanout], model, extent);
     }
 
+    /// Tells that there is no monitor for a scanout.
+    pub(super) fn unplug_scanout(&mut self, scanout: usize) {
+        let scanout = &self.desk.scanouts[scanout];
+        scanout.unplugged();
+        scanout.done();
+    }
+
     pub(super) fn ping(&mut self) {
         self.desk.shells[0].ping(77);
     }
