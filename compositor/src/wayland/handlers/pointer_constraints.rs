@@ -1,0 +1,27 @@
+//! `zwp_pointer_constraints_v1`: windows that hold the pointer.
+
+use smithay::{
+    delegate_pointer_constraints,
+    input::pointer::PointerHandle,
+    reexports::wayland_server::protocol::wl_surface::WlSurface,
+    utils::{Logical, Point},
+    wayland::pointer_constraints::PointerConstraintsHandler,
+};
+
+use crate::state::State;
+
+impl PointerConstraintsHandler for State {
+    /// Whether it may hold the pointer is seen to when everything is settled.
+    fn new_constraint(&mut self, _: &WlSurface, _: &PointerHandle<Self>) {}
+
+    /// It counts when the pointer is unlocked.
+    fn cursor_position_hint(
+        &mut self,
+        _: &WlSurface,
+        _: &PointerHandle<Self>,
+        _: Point<f64, Logical>,
+    ) {
+    }
+}
+
+delegate_pointer_constraints!(State);
