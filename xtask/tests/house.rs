@@ -28,12 +28,20 @@ const UNSAFE_ROOMS: &[(&str, &str)] = &[
         "udmabuf's ioctls are known to no safe wrapper",
     ),
     (
+        "compositor/src/backend/kms/session.rs",
+        "libseat hands out descriptors as plain numbers",
+    ),
+    (
         "compositor/src/render/gles.rs",
         "smithay marks EGL displays and GLES renderers unsafe",
     ),
     (
         "compositor/src/guests/process.rs",
         "preparing a child between fork and exec",
+    ),
+    (
+        "xtask/src/labtests/inside/ioctl.rs",
+        "the ioctls of udmabuf, uinput and consoles are known to no safe wrapper",
     ),
 ];
 
