@@ -12,7 +12,7 @@ use calloop::{
 use protocols::ipc::DeviceStats;
 use tracing::{info, warn};
 
-use crate::{guests::Guests, host::Host, ipc::Server};
+use crate::{guests::Guests, host::Host, ipc::Server, service::Service};
 
 /// Everything that callbacks of the event loop work on.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct App<H: Host> {
     pub host: H,
     /// The guests.
     pub guests: Guests,
+    /// Who is told how it goes.
+    pub(crate) service: Service,
     pub(crate) ipc: Server<H>,
     pub(crate) handle: LoopHandle<'static, Self>,
     signal: LoopSignal,
@@ -66,6 +68,7 @@ impl<H: Host> App<H> {
         Ok(Self {
             host,
             guests,
+            service: Service::default(),
             ipc: Server::new(&handle)?,
             signal: event_loop.get_signal(),
             handle,
@@ -89,13 +92,16 @@ impl<H: Host> App<H> {
     /// Stops all guests, then ends.
     pub fn quit(&mut self) {
         self.quitting = true;
+        self.service.stopping();
         self.stop_guests();
         self.guests_changed();
     }
 
     /// Some guest's life went on: the last one may be over.
     pub(crate) fn guests_changed(&mut self) {
+        self.service.status(self.guests.summary());
         if self.is_over() {
+            self.service.stopping();
             self.signal.stop();
             // The signal is looked at after a wait only.
             self.signal.wakeup();

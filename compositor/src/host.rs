@@ -7,6 +7,7 @@ use protocols::ipc::{Error, ErrorCode, Output, ScreenshotTarget};
 use crate::{
     app::App,
     screenshot::{Image, ScreenshotError},
+    signs::GuestStatus,
     state::{HasState, State},
     wayland::ResizeError,
 };
@@ -29,6 +30,9 @@ pub trait Host: Sized + 'static {
     /// What the system says.
     fn connect_guest(&mut self, guest: &str) -> io::Result<Connection>;
 
+    /// A guest came into another state, which is to be seen where the guest itself shows nothing.
+    fn guest_changed(&mut self, guest: &str, status: &GuestStatus);
+
     /// The monitors.
     ///
     /// # Errors
@@ -46,6 +50,12 @@ pub trait Host: Sized + 'static {
     /// # Errors
     /// Where there is no such window.
     fn resize(&mut self, guest: &str, scanout: u8, width: u32, height: u32) -> Result<(), Error>;
+
+    /// Shows a guest where several share a monitor, and gives it the keyboard.
+    ///
+    /// # Errors
+    /// For a guest that was never connected.
+    fn focus(&mut self, guest: &str) -> Result<(), Error>;
 }
 
 /// The user's own session: `lucarne run` has windows there like any other program.
@@ -69,6 +79,9 @@ impl Host for Session {
         Ok(Connection::Session)
     }
 
+    /// Windows go with their guest there, and nothing takes their place.
+    fn guest_changed(&mut self, _guest: &str, _status: &GuestStatus) {}
+
     fn outputs(&self) -> Result<Vec<Output>, Error> {
         Self::not_ours("list outputs")
     }
@@ -86,6 +99,10 @@ impl Host for Session {
     ) -> Result<(), Error> {
         Self::not_ours("resize a window")
     }
+
+    fn focus(&mut self, _guest: &str) -> Result<(), Error> {
+        Self::not_ours("switch to a guest")
+    }
 }
 
 impl Host for State {
@@ -93,8 +110,12 @@ impl Host for State {
         self.connect_guest(guest).map(Connection::Socket)
     }
 
+    fn guest_changed(&mut self, guest: &str, status: &GuestStatus) {
+        self.set_guest_status(guest, status);
+    }
+
     fn outputs(&self) -> Result<Vec<Output>, Error> {
-        Ok(self.outputs())
+        Ok(Self::outputs(self))
     }
 
     fn screenshot(&mut self, target: &ScreenshotTarget) -> Result<Image, Error> {
@@ -117,6 +138,13 @@ impl Host for State {
                 },
                 text: error.to_string(),
             })
+    }
+
+    fn focus(&mut self, guest: &str) -> Result<(), Error> {
+        self.focus_guest(guest).map_err(|error| Error {
+            code: ErrorCode::UnknownGuest,
+            text: error.to_string(),
+        })
     }
 }
 

@@ -4,11 +4,13 @@
 //! - [`app`]: the program while it runs: one event loop.
 //! - [`host`]: the seam between guests and what shows their windows.
 //! - [`state`]: our own compositor, with its rooms [`backend`], [`redraw`], [`render`],
-//!   [`desktop`] and [`wayland`]; [`screenshot`] is a picture of it.
+//!   [`desktop`], [`input`], [`signs`] and [`wayland`]; [`screenshot`] is a picture of it.
 //! - [`guests`]: device processes and VMMs, started, watched, restarted.
 //! - [`ipc`]: the control socket.
 //! - [`doctor`]: what this machine can do.
+//! - `service`: what a service manager and its journal are told.
 
+mod alarm;
 pub mod app;
 pub mod backend;
 pub mod cli;
@@ -16,10 +18,13 @@ pub mod desktop;
 pub mod doctor;
 pub mod guests;
 pub mod host;
+pub mod input;
 pub mod ipc;
 mod lines;
 pub mod redraw;
 pub mod render;
 pub mod screenshot;
+mod service;
+pub mod signs;
 pub mod state;
 pub mod wayland;

@@ -1,8 +1,12 @@
 //! The compositor's state, and what the rest of the program asks of it.
 //!
 //! [`State`] lives inside whatever the event loop carries, see [`HasState`]. It serves itself:
-//! every source that [`State::new`] adds to the loop draws and answers clients when it is due.
+//! every source that [`State::assemble`] adds to the loop draws and answers clients when it is due.
 //! It must not know processes, virtual machines or the control socket.
+
+mod outputs;
+mod pictures;
+mod report;
 
 use std::{
     fmt, io,
@@ -10,25 +14,22 @@ use std::{
 };
 
 use calloop::LoopHandle;
-use protocols::ipc;
-use smithay::{
-    reexports::wayland_server::Display,
-    utils::{Physical, SERIAL_COUNTER, Size},
-    wayland::socket::ListeningSocketSource,
-};
+use smithay::{reexports::wayland_server::Display, wayland::socket::ListeningSocketSource};
 use thiserror::Error;
 use tracing::{info, warn};
 
 use crate::{
-    backend::{Backend, Headless, HostOutput, OutputError, OutputOptions, now},
-    desktop::Desktop,
-    render::{Composed, Layer, OpenError, RenderError, Renderer, RendererChoice},
-    screenshot::{Image, ScreenshotError, ScreenshotTarget},
-    wayland::{Clients, Protocols, ResizeError, WindowInfo, Windows, size_of},
+    backend::{
+        Backend, Counters, Headless, HostOutput, OutputError, OutputId, OutputOptions, Outputs,
+        Timer, now,
+    },
+    desktop::{Desktop, Policy},
+    input::Input,
+    redraw::Hidden,
+    render::{Layer, OpenError, Renderer, RendererChoice},
+    signs::Signs,
+    wayland::{Clients, Departed, Protocols, ResizeError, WindowInfo, Windows},
 };
-
-/// The most pixels of a guest's picture; four bytes each.
-const MAX_PICTURE: i64 = 8192 * 8192;
 
 /// What an event loop carries that serves a [`State`].
 pub trait HasState: 'static {
@@ -49,6 +50,17 @@ pub struct Options {
     pub outputs: Vec<OutputOptions>,
     /// What draws.
     pub renderer: RendererChoice,
+}
+
+/// What a compositor is put together from.
+#[derive(Debug)]
+pub struct Parts {
+    /// What shows its outputs.
+    pub backend: Backend,
+    /// What draws.
+    pub renderer: Renderer,
+    /// How windows are laid out.
+    pub policy: Policy,
 }
 
 /// Why the compositor can't start.
@@ -81,10 +93,21 @@ pub struct ListenError {
 pub struct State {
     pub(crate) backend: Backend,
     pub(crate) renderer: Renderer,
-    pub(crate) outputs: Vec<HostOutput>,
+    pub(crate) outputs: Outputs,
+    pub(crate) timer: Timer,
+    /// Nothing can be shown for now.
+    pub(crate) paused: bool,
+    /// Surfaces of which nothing is to be seen.
+    pub(crate) hidden: Hidden,
+    /// Outputs that are gone.
+    pub(crate) departed: Departed,
+    /// What the last frame consisted of: empty, but its memory is used again.
+    pub(crate) scene: Vec<Layer>,
     pub(crate) protocols: Protocols,
     pub(crate) clients: Clients,
     pub(crate) windows: Windows,
+    pub(crate) signs: Signs,
+    pub(crate) input: Input,
 }
 
 impl State {
@@ -97,23 +120,54 @@ impl State {
         handle: &LoopHandle<'static, D>,
     ) -> Result<Self, StartError> {
         let outputs = HostOutput::make(&options.outputs, now())?;
-        let mut renderer = Renderer::open(options.renderer)?;
+        let parts = Parts {
+            backend: Backend::Headless(Headless::default()),
+            renderer: Renderer::open(options.renderer)?,
+            policy: Policy::Headless,
+        };
+        let mut state = Self::assemble(parts, handle)?;
+        for output in outputs {
+            state.add_output(output);
+        }
+        Ok(state)
+    }
+
+    /// A compositor without outputs that is served by a loop.
+    ///
+    /// # Errors
+    /// No more file descriptors.
+    pub fn assemble<D: HasState>(
+        parts: Parts,
+        handle: &LoopHandle<'static, D>,
+    ) -> Result<Self, StartError> {
+        let Parts {
+            backend,
+            mut renderer,
+            policy,
+        } = parts;
         let server = |error: &dyn fmt::Display| StartError::Server(error.to_string());
         let display = Display::new().map_err(|error| server(&error))?;
-        let protocols = Protocols::new(&display.handle(), &mut renderer, &outputs);
+        let protocols = Protocols::new(&display.handle(), &mut renderer);
         let clients = Clients::new(display, handle).map_err(|error| server(&error))?;
-        let headless = Headless::new(outputs.len(), handle).map_err(|error| server(&error))?;
-        let sizes = outputs.iter().map(|output| {
-            let size = output.logical_size();
-            (size.w, size.h)
-        });
+        let timer = Timer::new(handle).map_err(|error| server(&error))?;
+        let mut signs = Signs::new(handle);
+        if let Backend::Kms(_) = backend {
+            signs.use_planes(clients.display(), handle);
+        }
         Ok(Self {
-            backend: Backend::Headless(headless),
+            backend,
             renderer,
+            outputs: Outputs::default(),
+            timer,
+            paused: false,
+            hidden: Hidden::default(),
+            departed: Departed::default(),
+            scene: Vec::new(),
             protocols,
             clients,
-            windows: Windows::new(Desktop::new(sizes.collect())),
-            outputs,
+            windows: Windows::new(Desktop::new(policy)),
+            signs,
+            input: Input::new(handle),
         })
     }
 
@@ -167,31 +221,11 @@ impl State {
         Ok(device)
     }
 
-    /// The outputs, from left to right.
+    /// What became of an output's frames since it appeared; `None` if there is no such output.
     #[must_use]
-    pub fn outputs(&self) -> Vec<ipc::Output> {
-        let describe = |output: &HostOutput| {
-            let at = output.output.current_location();
-            let pixels = |pixels: i32| u32::try_from(pixels).unwrap_or_default();
-            ipc::Output {
-                name: output.name(),
-                width: pixels(output.size().w),
-                height: pixels(output.size().h),
-                millihertz: output.millihertz(),
-                position: ipc::Position { x: at.x, y: at.y },
-                scale: output.scale(),
-                renderer: self.renderer.kind(),
-            }
-        };
-        self.outputs.iter().map(describe).collect()
-    }
-
-    /// How often something of an output was drawn since the start; `None` if there is no such
-    /// output.
-    #[must_use]
-    pub fn frames_drawn(&self, output: &str) -> Option<u64> {
-        let index = self.output_named(output)?;
-        self.outputs.get(index).map(HostOutput::frames_drawn)
+    pub fn counters(&self, output: &str) -> Option<Counters> {
+        let id = self.outputs.named(output)?;
+        self.outputs.get(id).map(HostOutput::counters)
     }
 
     /// What draws, for people, e.g. `GLES on llvmpipe (LLVM 19.1.7, 256 bits)`.
@@ -203,8 +237,8 @@ impl State {
     /// All windows that show something, the lowest first.
     #[must_use]
     pub fn windows(&self) -> Vec<WindowInfo> {
-        let name = |index: usize| self.outputs.get(index).map(HostOutput::name);
-        self.windows.list(|index| name(index).unwrap_or_default())
+        let name = |id: OutputId| self.outputs.get(id).map(HostOutput::name);
+        self.windows.list(|id| name(id).unwrap_or_default())
     }
 
     /// Asks a guest's device to give one of its virtual monitors another size, in pixels. Whether
@@ -224,86 +258,12 @@ impl State {
         Ok(())
     }
 
-    /// Takes a picture of what clients have committed so far: of an output with everything on it,
-    /// or of a virtual monitor of a guest alone, in the guest's own pixels, even if other windows
-    /// cover it.
-    ///
-    /// # Errors
-    /// There is no such output, nothing to see, or the renderer fails.
-    pub fn screenshot(&mut self, target: &ScreenshotTarget) -> Result<Image, ScreenshotError> {
-        match target {
-            ScreenshotTarget::Output { name } => {
-                let index =
-                    self.output_named(name)
-                        .ok_or_else(|| ScreenshotError::UnknownOutput {
-                            name: name.clone(),
-                            known: self.output_names().join(", "),
-                        })?;
-                self.draw(index)?;
-                Ok(self.renderer.paint().read_back(index)?)
-            }
-            ScreenshotTarget::Guest { name, scanout } => self.scanout_picture(name, *scanout),
-        }
-    }
-
-    fn scanout_picture(&mut self, guest: &str, scanout: u8) -> Result<Image, ScreenshotError> {
-        let Some(toplevel) = self.windows.scanout(guest, scanout) else {
-            return Err(ScreenshotError::NothingShown {
-                guest: guest.to_owned(),
-                scanout,
-            });
-        };
-        let surface = toplevel.wl_surface().clone();
-        let size = size_of(&surface);
-        if i64::from(size.w) * i64::from(size.h) > MAX_PICTURE {
-            return Err(ScreenshotError::TooLarge {
-                width: size.w,
-                height: size.h,
-            });
-        }
-        let layer = Layer {
-            surface,
-            at: (0, 0).into(),
-            scale: 1.0,
-        };
-        let size = Size::<i32, Physical>::from((size.w, size.h));
-        Ok(self.renderer.paint().picture(size, &[layer])?)
-    }
-
-    /// Brings an output's kept picture up to date.
-    pub(crate) fn draw(&mut self, index: usize) -> Result<(Vec<Layer>, Composed), RenderError> {
-        let Some(output) = self.outputs.get_mut(index) else {
-            return Err(RenderError::no_output());
-        };
-        let scene = self.windows.scene(index, output.scale());
-        let composed = self
-            .renderer
-            .paint()
-            .compose(index, output.size(), &scene)?;
-        if composed.drawn {
-            output.note_drawn();
-        }
-        Ok((scene, composed))
-    }
-
     /// Does what follows from everything that happened in this turn of the loop.
     pub(crate) fn settle(&mut self) {
-        if let Some(surface) = self.windows.update_focus()
-            && let Some(keyboard) = self.protocols.seat.get_keyboard()
-        {
-            keyboard.set_focus(self, surface, SERIAL_COUNTER.next_serial());
-        }
-        for (index, output) in self.outputs.iter().enumerate() {
-            self.backend.wake_at(index, output.deadline());
-        }
+        self.settle_windows();
+        self.announce_monitors();
+        self.settle_input();
+        self.timer.set(self.deadline());
         self.clients.flush();
-    }
-
-    fn output_named(&self, name: &str) -> Option<usize> {
-        self.outputs.iter().position(|output| output.name() == name)
-    }
-
-    fn output_names(&self) -> Vec<String> {
-        self.outputs.iter().map(HostOutput::name).collect()
     }
 }

@@ -46,10 +46,33 @@ pub struct Guest {
     /// The socket that the guest's graphics device listens on; one in a private folder where none
     /// is given.
     pub socket: Option<PathBuf>,
-    /// Whether `lucarne headless` without names starts this guest.
+    /// Whether `lucarne headless` and `lucarne kiosk` without names start this guest.
     pub autostart: bool,
     /// When the guest is started again after it ended.
     pub restart: Restart,
+    /// Where `lucarne kiosk` shows its virtual monitors in turn: names of connectors, like
+    /// `DP-1`, or `MAKE MODEL SERIAL`. Empty: on all monitors in order.
+    pub outputs: Vec<String>,
+    /// What happens to a picture that has not its monitor's size.
+    pub fit: Fit,
+    /// Picture in picture: left and top edge in pixels of the monitor. The guest keeps its own size
+    /// then, and is above the guest that fills the monitor.
+    pub position: Option<(i32, i32)>,
+}
+
+/// What `lucarne kiosk` does to a picture that has not its monitor's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fit {
+    /// Make it as large as the monitor, whatever becomes of its shape.
+    Stretch,
+    /// Make it as large as possible in its own shape.
+    #[default]
+    Letterbox,
+    /// Make each pixel as many pixels as possible.
+    Integer,
+    /// Leave it as it is, in the middle.
+    None,
 }
 
 /// What the guest may do with its graphics card.
@@ -179,6 +202,9 @@ impl Default for Guest {
             socket: None,
             autostart: true,
             restart: Restart::default(),
+            outputs: Vec::new(),
+            fit: Fit::default(),
+            position: None,
         }
     }
 }
@@ -231,6 +257,24 @@ impl Guest {
                 "cpus",
                 format!("Could not give a guest {} CPUs", self.cpus),
                 format!("Choose a number from 1 to {MAX_CPUS}"),
+            ));
+        }
+        if self.outputs.len() > self.scanouts.len() {
+            return Err(Mistake::at(
+                "outputs",
+                format!(
+                    "Could not spread {} virtual monitors over {} outputs",
+                    self.scanouts.len(),
+                    self.outputs.len()
+                ),
+                "Name one output for each of the guest's scanouts, or list more scanouts",
+            ));
+        }
+        if self.outputs.iter().any(|name| name.trim().is_empty()) {
+            return Err(Mistake::at(
+                "outputs",
+                "Could not find a monitor by an empty name",
+                "Name connectors like DP-1, or monitors as MAKE MODEL SERIAL",
             ));
         }
         if self.kernel.is_none() {

@@ -1,9 +1,10 @@
 //! Lucarne's configuration file: its types, its defaults, and what is said about mistakes.
 //!
-//! One TOML file with the sections `[guest.NAME]` ([`guest`]), `[[output]]` ([`output`]) and
-//! `[log]` ([`log`]). [`Config::load`] reads it, [`Problems`] is every mistake in it with its line
-//! and column. This crate reads nothing but that file: whether a disk image exists or a program
-//! can be started is for those to say who use them.
+//! One TOML file with the sections `[guest.NAME]` ([`guest`]), `[[output]]` ([`output`]), `[kms]`
+//! ([`kms`]), `[kiosk]` ([`kiosk`]), `[input]` ([`input`]) and `[log]` ([`log`]). [`Config::load`]
+//! reads it, [`Problems`] is every mistake in it with its line and column. This crate reads nothing
+//! but that file: whether a disk image exists or a program can be started is for those to say who
+//! use them.
 //!
 //! ```
 //! let config = config::Config::parse(
@@ -18,6 +19,9 @@
 //! ```
 
 pub mod guest;
+pub mod input;
+pub mod kiosk;
+pub mod kms;
 pub mod log;
 mod memory;
 mod mode;
@@ -38,9 +42,12 @@ use thiserror::Error;
 
 pub use crate::{
     guest::Guest,
+    input::Input,
+    kiosk::Kiosk,
+    kms::Kms,
     log::Log,
     memory::{MemorySize, ParseMemoryError},
-    mode::{Mode, ParseModeError},
+    mode::{Mode, ParseModeError, WantedMode},
     output::Output,
     parse::Mistake,
     problem::{Problem, Problems},
@@ -73,8 +80,14 @@ pub struct Config {
     pub renderer: Renderer,
     /// Virtual machines by name. See [`guest::check_name`] for what a name looks like.
     pub guests: BTreeMap<String, Guest>,
-    /// Monitors of the headless compositor; at least one.
+    /// Monitors: of the headless compositor, and what is wanted of real ones; at least one.
     pub outputs: Vec<Output>,
+    /// Graphics cards.
+    pub kms: Kms,
+    /// How the kiosk begins and ends.
+    pub kiosk: Kiosk,
+    /// Keyboards, pointers, touch screens and tablets.
+    pub input: Input,
     /// What is logged.
     pub log: Log,
 }
@@ -85,6 +98,9 @@ impl Default for Config {
             renderer: Renderer::default(),
             guests: BTreeMap::new(),
             outputs: vec![Output::default()],
+            kms: Kms::default(),
+            kiosk: Kiosk::default(),
+            input: Input::default(),
             log: Log::default(),
         }
     }

@@ -70,6 +70,51 @@ impl fmt::Display for Mode {
     }
 }
 
+/// A mode that is wanted of a real monitor: of a size, and with a refresh rate if one is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct WantedMode {
+    /// Width in pixels, within [`Mode::SIZES`].
+    pub width: u32,
+    /// Height in pixels, within [`Mode::SIZES`].
+    pub height: u32,
+    /// Refresh rate in millihertz, within [`Mode::RATES`].
+    pub millihertz: Option<u32>,
+}
+
+impl From<Mode> for WantedMode {
+    fn from(mode: Mode) -> Self {
+        Self {
+            width: mode.width,
+            height: mode.height,
+            millihertz: Some(mode.millihertz),
+        }
+    }
+}
+
+impl From<WantedMode> for Mode {
+    /// With 60 Hz where no rate was written.
+    fn from(wanted: WantedMode) -> Self {
+        Self {
+            width: wanted.width,
+            height: wanted.height,
+            millihertz: wanted.millihertz.unwrap_or(DEFAULT_MILLIHERTZ),
+        }
+    }
+}
+
+impl TryFrom<String> for WantedMode {
+    type Error = ParseModeError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let mode: Mode = text.parse()?;
+        Ok(Self {
+            millihertz: text.contains('@').then_some(mode.millihertz),
+            ..mode.into()
+        })
+    }
+}
+
 impl FromStr for Mode {
     type Err = ParseModeError;
 

@@ -9,7 +9,7 @@ use toml::{
     de::{DeTable, DeValue, ValueDeserializer},
 };
 
-use crate::{Config, Guest, Log, Output, Problem, Problems, guest};
+use crate::{Config, Guest, Input, Kiosk, Kms, Log, Output, Problem, Problems, guest};
 
 /// What is wrong with a section whose keys are all right by themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -71,7 +71,9 @@ struct Parser<'t> {
 
 impl<'t> Parser<'t> {
     fn document(&mut self, table: DeTable<'t>) -> Config {
-        const KNOWN: [&str; 4] = ["renderer", "guest", "output", "log"];
+        const KNOWN: [&str; 7] = [
+            "renderer", "guest", "output", "kms", "kiosk", "input", "log",
+        ];
         let mut config = Config::default();
         for (key, value) in table {
             match key.as_ref().as_ref() {
@@ -82,6 +84,21 @@ impl<'t> Parser<'t> {
                 }
                 "guest" => self.guests(value, &mut config),
                 "output" => self.outputs(value, &mut config),
+                "kms" => {
+                    if let Some(kms) = self.section::<Kms>(value) {
+                        config.kms = kms;
+                    }
+                }
+                "kiosk" => {
+                    if let Some(kiosk) = self.checked_section(&key, value, Kiosk::check) {
+                        config.kiosk = kiosk;
+                    }
+                }
+                "input" => {
+                    if let Some(input) = self.checked_section(&key, value, Input::check) {
+                        config.input = input;
+                    }
+                }
                 "log" => {
                     if let Some(log) = self.section::<Log>(value) {
                         config.log = log;
@@ -149,18 +166,18 @@ impl<'t> Parser<'t> {
             if !self.checked(output.check(), &spans) {
                 continue;
             }
-            let name = output.name_at(position);
-            if outputs
-                .iter()
-                .enumerate()
-                .any(|(at, other)| other.name_at(at) == name)
-            {
-                let mistake = Mistake::at(
-                    "name",
-                    format!("Two outputs have the name {name}"),
-                    "Give each its own",
-                );
-                self.checked(Err(mistake), &spans);
+            let earlier = outputs.iter().enumerate();
+            let found = earlier
+                .filter(|(at, other)| {
+                    let (name, other_name) = (output.name_at(position), other.name_at(*at));
+                    name.eq_ignore_ascii_case(&other_name) || output.is_about_the_same_as(other)
+                })
+                .count();
+            if found > 0 {
+                let (key, which) = output.called_at(position);
+                let message = format!("Two outputs are {which}");
+                let hint = "Write all that is wanted of it in one section";
+                self.checked(Err(Mistake::at(key, message, hint)), &spans);
             }
             outputs.push(output);
         }
@@ -177,6 +194,17 @@ impl<'t> Parser<'t> {
                 self.problem(error.span().or(Some(span)), message, hint);
             })
             .ok()
+    }
+
+    fn checked_section<T: DeserializeOwned>(
+        &mut self,
+        key: &Key<'t>,
+        value: Spanned<DeValue<'t>>,
+        check: impl Fn(&T) -> Result<(), Mistake>,
+    ) -> Option<T> {
+        let spans = spans_of(key, &value);
+        let section = self.section(value)?;
+        self.checked(check(&section), &spans).then_some(section)
     }
 
     fn checked(&mut self, result: Result<(), Mistake>, spans: &Spans) -> bool {

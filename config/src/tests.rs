@@ -2,8 +2,10 @@ use std::{fs, path::Path};
 
 use super::*;
 use crate::{
-    guest::{Accel, Device, Firmware, Gpu, Restart, VmmKind},
+    guest::{Accel, Device, Firmware, Fit, Gpu, Restart, VmmKind},
+    kiosk::OnGuestExit,
     log::Level,
+    output::Transform,
 };
 
 fn mistakes(text: &str) -> String {
@@ -36,10 +38,72 @@ fn every_example_of_the_default_file_parses() {
     let config = Config::parse(&default_with_examples()).unwrap_or_else(|error| panic!("{error}"));
 
     let names: Vec<&str> = config.guests.keys().map(String::as_str).collect();
-    assert_eq!(names, ["crosvm", "debian", "kernel", "mine", "uml"]);
+    assert_eq!(
+        names,
+        ["clock", "crosvm", "debian", "kernel", "mine", "uml"]
+    );
+    assert_eq!(config.guests["clock"].position, Some((1500, 40)));
     assert_eq!(config.guests["crosvm"].vmm.kind, VmmKind::Custom);
-    assert_eq!(config.outputs[0].name.as_deref(), Some("left"));
+    let outputs: Vec<Option<&str>> = config.outputs.iter().map(|o| o.name.as_deref()).collect();
+    assert_eq!(outputs, [Some("left"), Some("DP-1"), None]);
+    assert_eq!(config.outputs[2].make.as_deref(), Some("DEL"));
+    assert_eq!(config.kiosk.autostart, Some(vec!["debian".to_owned()]));
+    assert!(config.kms.device.is_some());
+    assert_eq!(config.input.keyboard.layout, "us,de");
+    assert_eq!(
+        config.input.device["TV remote control"].enabled,
+        Some(false)
+    );
     assert!(config.log.filter.is_some());
+}
+
+#[test]
+fn the_examples_of_the_readme_parse() {
+    let readme = include_str!("../../README.md");
+    let examples: Vec<&str> = readme
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert!(examples.len() >= 2);
+    for example in examples {
+        Config::parse(example).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+/// The keys that a section knows, as serde names them when it meets another one.
+fn keys_of<T: serde::de::DeserializeOwned>() -> Vec<String> {
+    let error = toml::from_str::<T>("no_such_key = 1").err().unwrap();
+    let message = error.message().to_owned();
+    let known = message.split_once("expected").unwrap().1;
+    // What stands between backticks.
+    let keys = known.split('`').skip(1).step_by(2);
+    keys.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_default_file_documents_every_key() {
+    let keys = [
+        keys_of::<Guest>(),
+        keys_of::<guest::Vmm>(),
+        keys_of::<Output>(),
+        keys_of::<Kms>(),
+        keys_of::<Kiosk>(),
+        keys_of::<input::Keyboard>(),
+        keys_of::<input::Device>(),
+        keys_of::<Log>(),
+    ]
+    .concat();
+    assert!(keys.len() > 50, "{keys:?}");
+    let text = default_with_examples();
+    for key in keys {
+        let is_there = text.lines().any(|line| {
+            let words = line.split([' ', '{', ',']).filter(|word| !word.is_empty());
+            let words: Vec<&str> = words.collect();
+            words.windows(2).any(|pair| pair == [key.as_str(), "="])
+        });
+        assert!(is_there, "default.toml says nothing of {key}");
+    }
 }
 
 #[test]
@@ -256,6 +320,112 @@ fn names_of_guests_are_fit_for_file_names() {
 }
 
 #[test]
+fn a_mode_without_a_rate_leaves_the_rate_to_the_monitor() {
+    let config = Config::parse(
+        "[[output]]\nmode = \"800x600\"\n[[output]]\nmode = \"800x600@60\"\n[[output]]\n",
+    )
+    .unwrap();
+    let rates: Vec<_> = config
+        .outputs
+        .iter()
+        .map(|output| output.mode.map(|mode| mode.millihertz))
+        .collect();
+    assert_eq!(rates, [Some(None), Some(Some(60_000)), None]);
+    assert_eq!(config.outputs[0].headless_mode(), Mode::new(800, 600));
+    assert_eq!(config.outputs[2].headless_mode(), Mode::new(1920, 1080));
+}
+
+#[test]
+fn every_key_of_the_kiosk_is_read() {
+    let config = Config::parse(
+        r#"
+        [kms]
+        device = "/dev/dri/card1"
+        [kiosk]
+        autostart = []
+        on_guest_exit = "quit"
+        blank_after = 300
+        [[output]]
+        name = "DP-1"
+        position = [1920, 0]
+        transform = "flipped-270"
+        off = true
+        vrr = true
+        [guest.a]
+        disk = "d"
+        outputs = ["DP-1"]
+        fit = "integer"
+        position = [-5, 6]
+        "#,
+    )
+    .unwrap();
+    assert_eq!(
+        config.kms.device.as_deref(),
+        Some(Path::new("/dev/dri/card1"))
+    );
+    assert_eq!(config.kiosk.autostart, Some(Vec::new()));
+    assert_eq!(config.kiosk.on_guest_exit, OnGuestExit::Quit);
+    assert_eq!(config.kiosk.blank_after, 300);
+    let output = &config.outputs[0];
+    assert_eq!(output.position, Some((1920, 0)));
+    assert_eq!(output.transform, Transform::FlippedThreeQuarters);
+    assert!(output.off && output.vrr);
+    let guest = &config.guests["a"];
+    assert_eq!(guest.outputs, ["DP-1"]);
+    assert_eq!(guest.fit, Fit::Integer);
+    assert_eq!(guest.position, Some((-5, 6)));
+}
+
+#[test]
+fn mistakes_about_the_kiosk_are_shown_where_they_are() {
+    for (text, expected) in [
+        (
+            "[kms]\ndevice = \"first\"\n",
+            "2:10: Could not take \"first\" for a graphics card",
+        ),
+        (
+            "[kiosk]\nblank_after = 90000\n",
+            "2:1: Could not wait 90000 seconds",
+        ),
+        (
+            "[kiosk]\non_guest_exit = \"stop\"\n",
+            "2:17: Unknown value `stop`",
+        ),
+        (
+            "[[output]]\ntransform = \"45\"\n",
+            "2:13: Unknown value `45`",
+        ),
+        (
+            "[input.mouse]\naccel_speed = 3.0\n",
+            "1:8: Could not use 3 as a speed",
+        ),
+        (
+            "[[output]]\nposition = [0, 200000]\n",
+            "2:1: Could not use a position so far away",
+        ),
+        (
+            "[[output]]\nserial = \"\"\n",
+            "2:1: Could not find a monitor by an empty serial",
+        ),
+        (
+            "[guest.a]\ndisk = \"d\"\noutputs = [\"\"]\n",
+            "3:1: Could not find a monitor by an empty name",
+        ),
+        (
+            "[guest.a]\ndisk = \"d\"\noutputs = [\"DP-1\", \"DP-2\"]\n",
+            "3:1: Could not spread 1 virtual monitors over 2 outputs",
+        ),
+        (
+            "[guest.a]\ndisk = \"d\"\nfit = \"zoom\"\n",
+            "3:7: Unknown value `zoom`",
+        ),
+    ] {
+        let message = mistakes(text);
+        assert!(message.starts_with(expected), "{message}");
+    }
+}
+
+#[test]
 fn outputs_get_names_by_position_and_no_name_twice() {
     let config = Config::parse("[[output]]\n[[output]]\nname = \"right\"\n").unwrap();
     let names: Vec<String> = config
@@ -268,9 +438,29 @@ fn outputs_get_names_by_position_and_no_name_twice() {
 
     let message = mistakes("[[output]]\n[[output]]\nname = \"HEADLESS-1\"\n");
     assert!(
-        message.starts_with("3:1: Two outputs have the name HEADLESS-1"),
+        message.starts_with("3:1: Two outputs are called HEADLESS-1"),
         "{message}"
     );
+}
+
+#[test]
+fn a_monitor_is_described_once() {
+    let message = mistakes("[[output]]\nname = \"DP-1\"\n[[output]]\nname = \"dp-1\"\n");
+    assert!(
+        message.starts_with("4:1: Two outputs are called dp-1"),
+        "{message}"
+    );
+
+    let dell = "[[output]]\nmake = \"DEL\"\nserial = \"1\"\n";
+    let message = mistakes(&format!("{dell}{dell}"));
+    assert!(
+        message.starts_with("5:1: Two outputs are about DEL 1"),
+        "{message}"
+    );
+
+    let other = dell.replace("\"1\"", "\"2\"");
+    let config = Config::parse(&format!("{dell}{other}[[output]]\nmake = \"DEL\"\n")).unwrap();
+    assert_eq!(config.outputs.len(), 3);
 }
 
 #[test]

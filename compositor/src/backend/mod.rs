@@ -4,14 +4,26 @@
 //! windows or clients.
 
 mod headless;
+pub mod kms;
 mod output;
+mod outputs;
+mod timer;
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
+use smithay::utils::{Physical, Size};
 
 pub use headless::Headless;
-pub use output::{HostOutput, OutputError, OutputOptions};
+pub use kms::Kms;
+pub use output::{Change, Counters, HostOutput, Monitor, OutputError, OutputOptions};
+pub use outputs::{OutputId, Outputs};
+pub use timer::Timer;
+
+use crate::{
+    render::{Composed, Layer, RenderError, Renderer},
+    screenshot::Image,
+};
 
 /// Now, on the clock `CLOCK_MONOTONIC`.
 #[must_use]
@@ -25,25 +37,57 @@ pub fn now() -> Duration {
 }
 
 /// What the program shows its outputs on.
+///
+/// A variant composes and says how the picture becomes visible ([`Composed::shown`]). Where that
+/// is a flip, it calls [`State::flipped`](crate::state::State::flipped) at the vblank, once for
+/// each. It tells of monitors with [`State::add_output`](crate::state::State::add_output) and its
+/// sisters, calls [`State::pause`](crate::state::State::pause) while its screens are somebody
+/// else's, and ends each of its callbacks with `State::settle`.
 #[derive(Debug)]
 pub enum Backend {
     /// On nothing: outputs exist in memory.
     Headless(Headless),
+    /// On the monitors of a seat.
+    Kms(Box<Kms>),
 }
 
 impl Backend {
-    /// Has [`State::output_woke`](crate::state::State::output_woke) called at a time, or, with
-    /// `None`, not at all. Replaces what was wanted before.
-    pub fn wake_at(&mut self, output: usize, deadline: Option<Duration>) {
+    /// Brings what an output shows, or is going to show at the next vblank, up to date.
+    ///
+    /// It is called only while no flip of this output is under way, unless one was waited for in
+    /// vain: then the back-end has to begin anew.
+    ///
+    /// # Errors
+    /// The renderer's or the screen's. The redraw state machine goes on as if nothing had to be
+    /// shown; it is the back-end's to ask for another try.
+    pub fn compose(
+        &mut self,
+        output: OutputId,
+        renderer: &mut Renderer,
+        size: Size<i32, Physical>,
+        scene: &[Layer],
+    ) -> Result<Composed, RenderError> {
         match self {
-            Self::Headless(headless) => headless.wake_at(output, deadline),
+            Self::Headless(headless) => headless.compose(output, renderer, size, scene),
+            Self::Kms(kms) => kms.compose(output, renderer, size, scene),
         }
     }
 
-    /// The time that [`Backend::wake_at`] was given has come.
-    pub fn woke(&mut self, output: usize) {
+    /// A picture of an output with a scene on it, whatever is on the output now.
+    ///
+    /// # Errors
+    /// The renderer's.
+    pub fn picture(
+        &mut self,
+        output: OutputId,
+        renderer: &mut Renderer,
+        size: Size<i32, Physical>,
+        scene: &[Layer],
+    ) -> Result<Image, RenderError> {
         match self {
-            Self::Headless(headless) => headless.woke(output),
+            Self::Headless(_) => Headless::picture(output, renderer, size, scene),
+            // What planes show can't be read back.
+            Self::Kms(_) => renderer.paint().picture(size, scene),
         }
     }
 }

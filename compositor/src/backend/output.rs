@@ -4,11 +4,15 @@ use std::{num::NonZeroU32, ops::RangeInclusive, time::Duration};
 
 use smithay::{
     output::{Mode, Output, PhysicalProperties, Scale, Subpixel},
+    reexports::wayland_server::backend::GlobalId,
     utils::{Logical, Physical, Point, Size, Transform},
 };
 use thiserror::Error;
 
 use crate::redraw::{ComposedFrame, FrameClock, Redraw};
+
+/// The rate of a mode that has none of its own, in millihertz.
+const DEFAULT_RATE: NonZeroU32 = NonZeroU32::new(60_000).unwrap();
 
 /// Millimetres per pixel at 96 dots per inch, in thousandths.
 const MICROMETRES_PER_PIXEL: i32 = 265;
@@ -121,6 +125,123 @@ impl OutputOptions {
             refresh,
         })
     }
+
+    /// The monitor that these options make up.
+    fn monitor(&self) -> Result<Monitor, OutputError> {
+        let mode = self.mode()?;
+        let millimetres = |pixels: i32| pixels.saturating_mul(MICROMETRES_PER_PIXEL) / 1000;
+        Ok(Monitor {
+            make: "Lucarne".to_owned(),
+            model: "Headless".to_owned(),
+            millimetres: (millimetres(mode.size.w), millimetres(mode.size.h)),
+            subpixel: Subpixel::None,
+            scale: self.scale,
+            ..Monitor::new(self.name.clone(), mode)
+        })
+    }
+}
+
+/// A monitor and how it is used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Monitor {
+    /// What it is plugged into, e.g. `DP-1`.
+    pub name: String,
+    /// Who made it; empty if it does not say.
+    pub make: String,
+    /// What it is; empty if it does not say.
+    pub model: String,
+    /// Which one it is; empty if it does not say.
+    pub serial: String,
+    /// Width and height in millimetres; 0 where it does not say, or has none.
+    pub millimetres: (i32, i32),
+    /// How colours lie beside each other in a pixel.
+    pub subpixel: Subpixel,
+    /// The mode that it is in: pixels, and refresh rate in millihertz.
+    pub mode: Mode,
+    /// The modes that it could be in; the one that it is in need not be among them.
+    pub modes: Vec<Mode>,
+    /// The mode that suits it best, if it says so.
+    pub preferred: Option<Mode>,
+    /// How the picture is turned.
+    pub transform: Transform,
+    /// How many pixels a logical pixel of an ordinary client covers.
+    pub scale: f64,
+    /// The place of its top left corner among all monitors, in logical pixels; without one it is
+    /// to the right of the others.
+    pub position: Option<(i32, i32)>,
+    /// Whether it refreshes when there is something to show, instead of at its mode's rate.
+    pub vrr: bool,
+}
+
+impl Monitor {
+    /// A monitor of which nothing else is known.
+    #[must_use]
+    pub fn new(name: impl Into<String>, mode: Mode) -> Self {
+        Self {
+            name: name.into(),
+            make: String::new(),
+            model: String::new(),
+            serial: String::new(),
+            millimetres: (0, 0),
+            subpixel: Subpixel::Unknown,
+            mode,
+            modes: Vec::new(),
+            preferred: None,
+            transform: Transform::Normal,
+            scale: 1.0,
+            position: None,
+            vrr: false,
+        }
+    }
+
+    /// What it is, for people and for the configuration: `MAKE MODEL SERIAL`, without what it does
+    /// not say.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let parts = [&self.make, &self.model, &self.serial];
+        let parts = parts.map(|part| part.trim());
+        let known = parts.into_iter().filter(|part| !part.is_empty());
+        known.collect::<Vec<_>>().join(" ")
+    }
+
+    fn rate(&self) -> NonZeroU32 {
+        let rate = u32::try_from(self.mode.refresh).ok();
+        rate.and_then(NonZeroU32::new).unwrap_or(DEFAULT_RATE)
+    }
+}
+
+/// What becomes different about a monitor; what is `None` stays.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Change {
+    /// See [`Monitor::mode`].
+    pub mode: Option<Mode>,
+    /// See [`Monitor::transform`].
+    pub transform: Option<Transform>,
+    /// See [`Monitor::scale`].
+    pub scale: Option<f64>,
+    /// See [`Monitor::position`].
+    pub position: Option<Option<(i32, i32)>>,
+    /// See [`Monitor::vrr`].
+    pub vrr: Option<bool>,
+}
+
+/// What became of an output's frames since it appeared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Frames of which some part was drawn.
+    pub composited: u64,
+    /// Frames of which nothing was drawn: planes showed clients' buffers.
+    pub direct: u64,
+    /// Vblanks at which a frame should have become visible and did not.
+    pub missed: u64,
+}
+
+impl Counters {
+    /// Frames with something new in them.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.composited.saturating_add(self.direct)
+    }
 }
 
 /// An output: what clients see of it, its redraw state machine, and the frame under way.
@@ -128,32 +249,31 @@ impl OutputOptions {
 pub struct HostOutput {
     /// What clients see.
     pub(crate) output: Output,
+    /// While clients see it.
+    pub(crate) global: Option<GlobalId>,
     /// When it is composed.
     pub(crate) redraw: Redraw,
     /// The frame that is composed and not yet visible.
     pub(crate) frame: ComposedFrame,
-    /// Pixels.
-    size: Size<i32, Physical>,
-    scale: f64,
-    millihertz: u32,
-    frames_drawn: u64,
+    /// What became of the frames.
+    pub(crate) counted: Counters,
+    /// How many flips in a row were waited for in vain.
+    pub(crate) lost: u64,
+    monitor: Monitor,
 }
 
 impl HostOutput {
-    /// Makes outputs side by side, whose clocks start now.
+    /// Makes outputs without monitors, whose clocks start now.
     ///
     /// # Errors
     /// Options out of range, or no options at all.
     pub(crate) fn make(options: &[OutputOptions], now: Duration) -> Result<Vec<Self>, OutputError> {
         let mut outputs: Vec<Self> = Vec::new();
-        let mut left = 0i32;
         for options in options {
             if outputs.iter().any(|other| other.name() == options.name) {
                 return Err(OutputError::SameName(options.name.clone()));
             }
-            let output = Self::new(options, (left, 0).into(), now)?;
-            left = left.saturating_add(output.logical_size().w);
-            outputs.push(output);
+            outputs.push(Self::new(options.monitor()?, now));
         }
         if outputs.is_empty() {
             return Err(OutputError::None);
@@ -161,95 +281,142 @@ impl HostOutput {
         Ok(outputs)
     }
 
-    fn new(
-        options: &OutputOptions,
-        at: Point<i32, Logical>,
-        now: Duration,
-    ) -> Result<Self, OutputError> {
-        let mode = options.mode()?;
-        let rate = NonZeroU32::new(options.millihertz).unwrap_or(NonZeroU32::MIN);
-        let millimetres = |pixels: i32| pixels.saturating_mul(MICROMETRES_PER_PIXEL) / 1000;
+    /// An output for a monitor. Until a vblank tells better, vblanks are counted from `now`.
+    #[must_use]
+    pub fn new(monitor: Monitor, now: Duration) -> Self {
         let output = Output::new(
-            options.name.clone(),
+            monitor.name.clone(),
             PhysicalProperties {
-                size: (millimetres(mode.size.w), millimetres(mode.size.h)).into(),
-                subpixel: Subpixel::None,
-                make: "Lucarne".to_owned(),
-                model: "Headless".to_owned(),
+                size: monitor.millimetres.into(),
+                subpixel: monitor.subpixel,
+                make: monitor.make.clone(),
+                model: monitor.model.clone(),
             },
         );
+        for mode in &monitor.modes {
+            output.add_mode(*mode);
+        }
         output.change_current_state(
-            Some(mode),
-            Some(Transform::Normal),
-            Some(Scale::Fractional(options.scale)),
-            Some(at),
+            Some(monitor.mode),
+            Some(monitor.transform),
+            Some(Scale::Fractional(monitor.scale)),
+            Some(monitor.position.unwrap_or_default().into()),
         );
-        output.set_preferred(mode);
-        Ok(Self {
+        output.set_preferred(monitor.preferred.unwrap_or(monitor.mode));
+        let mut redraw = Redraw::new(FrameClock::new(now, monitor.rate()));
+        redraw.set_vrr(monitor.vrr);
+        Self {
             output,
-            redraw: Redraw::new(FrameClock::new(now, rate)),
+            global: None,
+            redraw,
             frame: ComposedFrame::default(),
-            size: mode.size,
-            scale: options.scale,
-            millihertz: options.millihertz,
-            frames_drawn: 0,
-        })
+            counted: Counters::default(),
+            lost: 0,
+            monitor,
+        }
+    }
+
+    /// Its monitor differs from now on. Clients are told.
+    pub(crate) fn change(&mut self, change: &Change, now: Duration) {
+        let monitor = &mut self.monitor;
+        if let Some(mode) = change.mode {
+            monitor.mode = mode;
+            self.redraw.set_rate(monitor.rate(), now);
+        }
+        if let Some(transform) = change.transform {
+            monitor.transform = transform;
+        }
+        if let Some(scale) = change.scale {
+            monitor.scale = scale;
+        }
+        if let Some(position) = change.position {
+            monitor.position = position;
+        }
+        if let Some(vrr) = change.vrr {
+            monitor.vrr = vrr;
+            self.redraw.set_vrr(vrr);
+        }
+        if change.mode.is_some() || change.transform.is_some() || change.scale.is_some() {
+            self.output.change_current_state(
+                change.mode,
+                change.transform,
+                change.scale.map(Scale::Fractional),
+                None,
+            );
+        }
+    }
+
+    /// Puts its top left corner at a place among all monitors. Clients are told.
+    pub(super) fn move_to(&mut self, position: Point<i32, Logical>) {
+        if self.position() != position {
+            self.output
+                .change_current_state(None, None, None, Some(position));
+        }
     }
 
     /// Its name.
     #[must_use]
     pub fn name(&self) -> String {
-        self.output.name()
+        self.monitor.name.clone()
     }
 
-    /// Its size in pixels.
+    /// Its monitor, as it was described and changed.
+    #[must_use]
+    pub fn monitor(&self) -> &Monitor {
+        &self.monitor
+    }
+
+    /// What clients see.
+    #[must_use]
+    pub fn output(&self) -> &Output {
+        &self.output
+    }
+
+    /// The size of its picture in pixels: that of the mode, turned as the picture is.
     #[must_use]
     pub fn size(&self) -> Size<i32, Physical> {
-        self.size
+        self.monitor
+            .transform
+            .transform_size(self.monitor.mode.size)
     }
 
-    /// Its size in logical pixels.
+    /// The size of its picture in logical pixels.
     #[must_use]
     pub fn logical_size(&self) -> Size<i32, Logical> {
-        self.size.to_f64().to_logical(self.scale).to_i32_ceil()
+        self.size().to_f64().to_logical(self.scale()).to_i32_ceil()
+    }
+
+    /// The place of its top left corner among all outputs, in logical pixels.
+    #[must_use]
+    pub fn position(&self) -> Point<i32, Logical> {
+        self.output.current_location()
     }
 
     /// Pixels per logical pixel.
     #[must_use]
     pub fn scale(&self) -> f64 {
-        self.scale
+        self.monitor.scale
     }
 
     /// Its refresh rate in millihertz.
     #[must_use]
     pub fn millihertz(&self) -> u32 {
-        self.millihertz
+        self.monitor.rate().get()
     }
 
-    /// How often something of it was drawn since the start.
+    /// What became of its frames.
     #[must_use]
-    pub fn frames_drawn(&self) -> u64 {
-        self.frames_drawn
-    }
-
-    pub(crate) fn note_drawn(&mut self) {
-        self.frames_drawn += 1;
+    pub fn counters(&self) -> Counters {
+        Counters {
+            missed: self.redraw.missed(),
+            ..self.counted
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn outputs_are_side_by_side_in_logical_pixels() {
-        let mut scaled = OutputOptions::new("a", 3000, 2000);
-        scaled.scale = 1.5;
-        let options = [scaled, OutputOptions::new("b", 800, 600)];
-        let outputs = HostOutput::make(&options, Duration::ZERO).unwrap();
-        assert_eq!(outputs[0].logical_size(), (2000, 1334).into());
-        assert_eq!(outputs[1].output.current_location(), (2000, 0).into());
-    }
 
     #[test]
     fn impossible_outputs_are_refused_by_name() {
@@ -273,5 +440,36 @@ mod tests {
             HostOutput::make(&[], Duration::ZERO).unwrap_err(),
             OutputError::None
         );
+    }
+
+    #[test]
+    fn a_turned_monitor_has_a_turned_picture() {
+        let mode = Mode {
+            size: (1920, 1080).into(),
+            refresh: 0,
+        };
+        let mut output = HostOutput::new(Monitor::new("a", mode), Duration::ZERO);
+        assert_eq!(output.millihertz(), 60_000, "a mode without a rate");
+        let change = Change {
+            transform: Some(Transform::_90),
+            scale: Some(1.5),
+            ..Change::default()
+        };
+        output.change(&change, Duration::ZERO);
+        assert_eq!(output.size(), (1080, 1920).into());
+        assert_eq!(output.logical_size(), (720, 1280).into());
+    }
+
+    #[test]
+    fn a_monitor_is_named_by_what_it_says() {
+        let mode = Mode {
+            size: (8, 8).into(),
+            refresh: 60_000,
+        };
+        let mut monitor = Monitor::new("a", mode);
+        assert_eq!(monitor.identity(), "");
+        monitor.make = "DEL ".to_owned();
+        monitor.serial = "7".to_owned();
+        assert_eq!(monitor.identity(), "DEL 7");
     }
 }

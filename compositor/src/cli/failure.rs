@@ -2,11 +2,20 @@
 
 use std::io::{self, Write as _};
 
+use tracing::Level;
+
+use crate::service::journal;
+
 /// Writes an error and its causes to standard error. What a cause says is left out where the
 /// message before it says it already.
 pub(super) fn show(error: &anyhow::Error) {
+    let text = format!("lucarne: {}\n", text(error));
+    let text = match journal::is_standard_error() {
+        true => journal::with_priority(Level::ERROR, &text),
+        false => text,
+    };
     // Nobody to tell if this fails.
-    let _ = writeln!(io::stderr(), "lucarne: {}", text(error));
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 fn text(error: &anyhow::Error) -> String {

@@ -89,7 +89,7 @@ impl Headless {
         if let Some(renderer) = self.renderer {
             config.renderer = renderer.into();
         }
-        let names = self.names(&config)?;
+        let names = names(&config, &self.guests, &self.config)?;
 
         let mut display = String::new();
         let mut program = Program::new(Lasts::UntilQuit, &filter, |event_loop, environment| {
@@ -106,35 +106,41 @@ impl Headless {
             .and_then(|()| writeln!(out, "{SOCKET_ENV}={}", program.socket.display()))
             .and_then(|()| out.flush())
             .context("Could not write to standard output")?;
+        program.ready();
         for name in &names {
             program.app.start_guest(name);
         }
         program.run()?;
         Ok(ExitCode::SUCCESS)
     }
+}
 
-    fn names(&self, config: &Config) -> anyhow::Result<Vec<String>> {
-        if self.guests.is_empty() {
-            let wanted = config.guests.iter().filter(|(_, guest)| guest.autostart);
-            return Ok(wanted.map(|(name, _)| name.clone()).collect());
-        }
-        for name in &self.guests {
-            if !config.guests.contains_key(name) {
-                let known: Vec<&str> = config.guests.keys().map(String::as_str).collect();
-                let file = self.config.path().unwrap_or_default();
-                bail!(
-                    "Could not find the guest {name}: {} has {}. Add a section [guest.{name}]",
-                    file.display(),
-                    if known.is_empty() {
-                        "no guests".to_owned()
-                    } else {
-                        known.join(", ")
-                    }
-                );
-            }
-        }
-        Ok(self.guests.clone())
+/// The guests that are meant: those that were named, or those with autostart.
+pub(super) fn names(
+    config: &Config,
+    given: &[String],
+    file: &ConfigFile,
+) -> anyhow::Result<Vec<String>> {
+    if given.is_empty() {
+        let wanted = config.guests.iter().filter(|(_, guest)| guest.autostart);
+        return Ok(wanted.map(|(name, _)| name.clone()).collect());
     }
+    for name in given {
+        if !config.guests.contains_key(name) {
+            let known: Vec<&str> = config.guests.keys().map(String::as_str).collect();
+            let file = file.path().unwrap_or_default();
+            bail!(
+                "Could not find the guest {name}: {} has {}. Add a section [guest.{name}]",
+                file.display(),
+                if known.is_empty() {
+                    "no guests".to_owned()
+                } else {
+                    known.join(", ")
+                }
+            );
+        }
+    }
+    Ok(given.to_vec())
 }
 
 /// A headless compositor as the configuration wants it.
@@ -142,28 +148,36 @@ pub(super) fn compositor(
     config: &Config,
     event_loop: &EventLoop<'static, App<State>>,
 ) -> anyhow::Result<State> {
-    let output = |(position, output): (usize, &config::Output)| OutputOptions {
-        name: output.name_at(position),
-        width: output.mode.width,
-        height: output.mode.height,
-        millihertz: output.mode.millihertz,
-        scale: output.scale,
+    let output = |(position, output): (usize, &config::Output)| {
+        let mode = output.headless_mode();
+        OutputOptions {
+            name: output.name_at(position),
+            width: mode.width,
+            height: mode.height,
+            millihertz: mode.millihertz,
+            scale: output.scale,
+        }
     };
     let options = Options {
         outputs: config.outputs.iter().enumerate().map(output).collect(),
-        renderer: match config.renderer {
-            config::Renderer::Auto => RendererChoice::Auto,
-            config::Renderer::Gles => RendererChoice::Gles,
-            config::Renderer::Pixman => RendererChoice::Pixman,
-        },
+        renderer: renderer(config.renderer),
     };
     Ok(State::new(&options, &event_loop.handle())?)
+}
+
+/// What draws, in the compositor's words.
+pub(super) fn renderer(renderer: config::Renderer) -> RendererChoice {
+    match renderer {
+        config::Renderer::Auto => RendererChoice::Auto,
+        config::Renderer::Gles => RendererChoice::Gles,
+        config::Renderer::Pixman => RendererChoice::Pixman,
+    }
 }
 
 /// Wayland's sockets are in `$XDG_RUNTIME_DIR`, for us and for our clients. Where no login session
 /// made one this program starts itself anew with one: a process can't safely change its own
 /// environment.
-fn have_runtime_dir() -> anyhow::Result<()> {
+pub(super) fn have_runtime_dir() -> anyhow::Result<()> {
     const NAME: &str = "XDG_RUNTIME_DIR";
     if env::var_os(NAME).is_some_and(|path| !path.is_empty()) {
         return Ok(());
@@ -191,27 +205,27 @@ mod tests {
 
     use super::{super::Cli, *};
 
-    fn names(arguments: &[&str], config: &str) -> anyhow::Result<Vec<String>> {
+    fn names_of(arguments: &[&str], config: &str) -> anyhow::Result<Vec<String>> {
         let words = ["lucarne", "headless"]
             .into_iter()
             .chain(arguments.iter().copied());
         let super::super::Command::Headless(headless) = Cli::try_parse_from(words)?.command else {
             panic!("it is not `headless`");
         };
-        headless.names(&Config::parse(config)?)
+        names(&Config::parse(config)?, &headless.guests, &headless.config)
     }
 
     const CONFIG: &str = "[guest.a]\ndisk = \"a\"\n[guest.b]\ndisk = \"b\"\nautostart = false\n[guest.c]\ndisk = \"c\"\n";
 
     #[test]
     fn without_names_those_with_autostart_are_meant() {
-        assert_eq!(names(&[], CONFIG).unwrap(), ["a", "c"]);
-        assert_eq!(names(&["b"], CONFIG).unwrap(), ["b"]);
+        assert_eq!(names_of(&[], CONFIG).unwrap(), ["a", "c"]);
+        assert_eq!(names_of(&["b"], CONFIG).unwrap(), ["b"]);
     }
 
     #[test]
     fn an_unknown_guest_is_named_with_the_known_ones() {
-        let error = names(&["--config", "/x.toml", "d"], CONFIG)
+        let error = names_of(&["--config", "/x.toml", "d"], CONFIG)
             .unwrap_err()
             .to_string();
         let expected = "Could not find the guest d: /x.toml has a, b, c. Add a section [guest.d]";

@@ -7,6 +7,8 @@ use std::{
 
 use tracing_subscriber::EnvFilter;
 
+use crate::service::journal;
+
 /// What is logged, in the language of `RUST_LOG`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Filter(String);
@@ -23,10 +25,12 @@ impl Filter {
             .find(|filter| !filter.trim().is_empty());
         Self(from_environment.unwrap_or_else(|| {
             // smithay tells of every client and every format, and calls it an error where one of
-            // several ways to EGL does not exist; calloop tells of sources that were removed while
-            // they had something to say.
+            // several ways to EGL does not exist, or where a seat manager gives up a card itself;
+            // libseat, where one of several seat managers does not run; calloop tells of sources
+            // that were removed while they had something to say.
             let level = log.level.as_str();
-            let quiet = "smithay=error,smithay::backend::egl=off,calloop=error";
+            let quiet = "smithay=error,smithay::backend::egl=off,\
+                         smithay::backend::drm::device::fd=off,libseat=off,calloop=error";
             match &log.filter {
                 Some(filter) => format!("{level},{quiet},{filter}"),
                 None => format!("{level},{quiet}"),
@@ -42,11 +46,15 @@ impl Filter {
 /// Starts the log of a process. Directives that can't be read are ignored but for a warning.
 pub(super) fn start(filter: &Filter) {
     let use_colour = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter.as_str()))
-        .with_writer(io::stderr)
-        .with_ansi(use_colour)
-        .init();
+        .with_writer(io::stderr);
+    if journal::is_standard_error() {
+        log.with_ansi(false).event_format(journal::Lines).init();
+        journal::take_panics();
+    } else {
+        log.with_ansi(use_colour).init();
+    }
 }
 
 #[cfg(test)]
@@ -64,7 +72,8 @@ mod tests {
             let filter = Filter::new(&log);
             assert_eq!(
                 filter.as_str(),
-                "warn,smithay=error,smithay::backend::egl=off,calloop=error,gpu_device=trace"
+                "warn,smithay=error,smithay::backend::egl=off,\
+                 smithay::backend::drm::device::fd=off,libseat=off,calloop=error,gpu_device=trace"
             );
         }
     }

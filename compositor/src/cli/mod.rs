@@ -9,6 +9,7 @@ mod device;
 mod doctor;
 mod failure;
 mod headless;
+mod kiosk;
 mod log;
 mod man;
 mod msg;
@@ -28,8 +29,8 @@ pub(crate) use self::start::has_session;
 /// Shows virtual machines as native Wayland surfaces.
 ///
 /// Lucarne is the graphics device of a guest and the compositor that shows it. Each monitor of a
-/// guest is a window: of your own session with `lucarne run`, of Lucarne's own compositor with
-/// `lucarne headless`.
+/// guest is a window of your own session with `lucarne run`, fills a monitor of a bare console with
+/// `lucarne kiosk`, or is an output of a compositor without a screen with `lucarne headless`.
 #[derive(Debug, Parser)]
 #[command(
     name = "lucarne",
@@ -40,6 +41,7 @@ pub(crate) use self::start::has_session;
 Examples:
   lucarne demo                      see it work, without any virtual machine
   lucarne run debian.qcow2          boot a disk image and show it in this session
+  lucarne kiosk debian              show a guest of the configuration on a bare console
   lucarne doctor                    what this machine can do, and how to mend it
 
 Environment:
@@ -55,6 +57,7 @@ pub struct Cli {
 enum Command {
     Run(run::Run),
     Headless(headless::Headless),
+    Kiosk(kiosk::Kiosk),
     Demo(demo::Demo),
     Device(device::Device),
     Msg(msg::Msg),
@@ -72,6 +75,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(run) => run.main(),
         Command::Headless(headless) => headless.main(),
+        Command::Kiosk(kiosk) => kiosk.main(),
         Command::Demo(demo) => demo.main(),
         Command::Device(device) => device.main(),
         Command::Msg(msg) => msg.main(),

@@ -1,4 +1,4 @@
-//! What `run`, `headless` and `demo` have in common: guests, a control socket, an event loop.
+//! What `run`, `kiosk`, `headless` and `demo` have in common: guests, a control socket, an event loop.
 
 use std::{env, path::PathBuf};
 
@@ -15,6 +15,7 @@ use crate::{
     },
     host::Host,
     ipc::Socket,
+    service::Service,
 };
 
 /// A program that is ready to run.
@@ -57,6 +58,15 @@ impl<H: Host> Program<H> {
             event_loop,
             socket,
         })
+    }
+
+    /// Tells a service manager that all is set up, and from now on how the guests are.
+    pub(super) fn ready(&mut self) {
+        let mut service = Service::from_environment();
+        service.watch(&self.event_loop.handle());
+        service.status(self.app.guests.summary());
+        service.ready();
+        self.app.service = service;
     }
 
     /// Runs to the end, stops what is left, and tells of guests that failed.

@@ -10,6 +10,9 @@ use super::Check;
 const DEFAULT_MEBIBYTES: u64 = 64;
 const DEFAULT_ENTRIES: u64 = 1024;
 
+/// The udev rule that comes with this program.
+const RULES: &str = include_str!("../../../config/session/70-lucarne.rules");
+
 /// A page, or a multiple of one where pages are larger.
 const TRIAL_BYTES: u64 = 64 * 1024;
 
@@ -34,7 +37,7 @@ pub(super) fn udmabuf() -> Check {
             return Check::degraded(
                 NAME,
                 format!("/dev/udmabuf is not for this user: {SHORT}"),
-                "sudo usermod -aG kvm $USER, then log in again",
+                udev_rule(),
             );
         }
         Err(error) => {
@@ -58,6 +61,18 @@ pub(super) fn udmabuf() -> Check {
         );
     }
     limits(NAME, parameter("size_limit_mb"), parameter("list_limit"))
+}
+
+/// The command that lets whoever sits at this machine, and the group `kvm`, open the device.
+fn udev_rule() -> String {
+    let lines = RULES.lines();
+    let rule = lines.filter(|line| line.contains("udmabuf") && !line.starts_with('#'));
+    let rule = rule.collect::<Vec<_>>().join("\n");
+    format!(
+        "echo '{rule}' | sudo tee /etc/udev/rules.d/70-lucarne.rules && \
+         sudo udevadm control --reload && sudo udevadm trigger /dev/udmabuf; \
+         over ssh also: sudo usermod -aG kvm $USER, then log in again"
+    )
 }
 
 fn limits(name: &'static str, mebibytes: Option<u64>, entries: Option<u64>) -> Check {
@@ -92,6 +107,17 @@ fn parameter(name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::{super::Verdict, *};
+
+    #[test]
+    fn the_rule_is_one_line_that_a_shell_takes() {
+        let command = udev_rule();
+        assert!(
+            command.starts_with("echo 'KERNEL==\"udmabuf\","),
+            "{command}"
+        );
+        assert_eq!(command.lines().count(), 1);
+        assert_eq!(command.matches('\'').count(), 2);
+    }
 
     #[test]
     fn small_limits_are_worth_a_remark() {

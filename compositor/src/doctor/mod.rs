@@ -3,8 +3,10 @@
 //! Each room asks about one thing and changes nothing; [`examine`] asks all of them. The guests'
 //! supervisor uses [`kvm`] to choose.
 
+mod console;
 mod drm;
 mod egl;
+mod input;
 pub mod kvm;
 mod memory;
 mod mend;
@@ -80,6 +82,8 @@ pub fn examine() -> Vec<Check> {
         egl::check(),
         session::check(),
         seat::check(),
+        console::check(),
+        input::check(),
         virglrenderer::check(),
     ]
 }

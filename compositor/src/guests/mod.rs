@@ -23,7 +23,7 @@ use std::{
 };
 
 use calloop::RegistrationToken;
-use protocols::ipc::{self, device::DeviceRequest};
+use protocols::ipc::{self, GuestState, device::DeviceRequest};
 use thiserror::Error;
 
 use self::{
@@ -37,6 +37,7 @@ use self::{
 };
 
 pub(crate) use self::process::inherited_fd;
+use crate::signs::GuestStatus;
 
 /// All guests that this program knows.
 #[derive(Debug)]
@@ -71,8 +72,18 @@ struct Guest {
     timer: Option<RegistrationToken>,
     device_output: LastLines,
     vmm_output: LastLines,
+    /// What failed since it last ran or was last wanted.
+    trouble: Option<Trouble>,
     /// How much of the device's log is passed on.
     relayed: Budget,
+}
+
+/// A process that ended with an error.
+#[derive(Debug)]
+struct Trouble {
+    role: Role,
+    /// How, for the user.
+    reason: String,
 }
 
 /// A process and its event sources.
@@ -152,6 +163,7 @@ impl Guests {
             timer: None,
             device_output: LastLines::default(),
             vmm_output: LastLines::default(),
+            trouble: None,
             relayed: Budget::default(),
         };
         self.list.insert(name.to_owned(), guest);
@@ -202,6 +214,21 @@ impl Guests {
         self.list.iter().map(describe).collect()
     }
 
+    /// How they are, in a line: `2 guests: a running, b failed`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let guests: Vec<String> = self
+            .list
+            .iter()
+            .map(|(name, guest)| format!("{name} {}", guest.life.state()))
+            .collect();
+        match guests.as_slice() {
+            [] => "No guests".to_owned(),
+            [guest] => format!("1 guest: {guest}"),
+            guests => format!("{} guests: {}", guests.len(), guests.join(", ")),
+        }
+    }
+
     /// Asks a guest's device for its counters. `false` where there is no device that can answer;
     /// the answer comes through `App::device_stats`.
     pub fn ask_for_stats(&mut self, name: &str) -> bool {
@@ -241,6 +268,29 @@ impl Guest {
         }
     }
 
+    /// How it is, for people who wait for its picture.
+    fn tell(&self) -> GuestStatus {
+        let state = self.life.state();
+        let (role, reason) = match (self.life.ended(), &self.trouble) {
+            (Some(Ended::Failed { role, reason }), _) => (*role, Some(reason.clone())),
+            (None, Some(trouble))
+                if matches!(state, GuestState::Restarting | GuestState::Failed) =>
+            {
+                (trouble.role, Some(trouble.reason.clone()))
+            }
+            _ => (Role::Vmm, None),
+        };
+        let lines = match role {
+            Role::Device => &self.device_output,
+            Role::Vmm => &self.vmm_output,
+        };
+        GuestStatus {
+            state,
+            reason,
+            last_output: lines.to_vec(),
+        }
+    }
+
     fn failure(&self, name: &str, role: Role, reason: &str) -> String {
         let (what, lines) = match role {
             Role::Device => ("graphics device", self.device_output.to_vec()),
@@ -257,6 +307,20 @@ impl Guest {
             message.push_str(line);
         }
         message
+    }
+
+    /// Remembers a process that ended with an error, unless it was about to end anyway.
+    fn note_failure(&mut self, role: Role, status: &str) {
+        use GuestState::{Running, Starting, Waiting};
+        if !matches!(self.life.state(), Starting | Waiting | Running) {
+            return;
+        }
+        let what = match role {
+            Role::Device => "its graphics device",
+            Role::Vmm => "its VMM",
+        };
+        let reason = format!("{what} ended ({status})");
+        self.trouble = Some(Trouble { role, reason });
     }
 
     /// Takes what a VMM wrote as a hint; `true` if the VMM must be started anew, differently.

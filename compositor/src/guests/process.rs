@@ -22,6 +22,8 @@ use rustix::{
     },
 };
 
+use crate::service;
+
 /// A child process in a process group of its own: Ctrl-C in a terminal reaches this program
 /// alone, which then stops its children in their order. Dropping it kills it.
 #[derive(Debug)]
@@ -44,7 +46,8 @@ pub struct Started {
 
 impl Process {
     /// Starts `command` with nothing to read. It inherits the file descriptors of `inherited`
-    /// under the numbers that they have here, and is killed should this thread end.
+    /// under the numbers that they have here, and is killed should this thread end. Our service
+    /// manager is not its business.
     ///
     /// # Errors
     /// What the system says about the program or the lack of resources.
@@ -57,6 +60,9 @@ impl Process {
             .stdout(write_end.try_clone()?)
             .stderr(write_end)
             .process_group(0);
+        for name in service::VARIABLES {
+            command.env_remove(name);
+        }
         let prepare = prepare_child(inherited.iter().map(AsRawFd::as_raw_fd).collect());
         // SAFETY: between fork and exec only functions that are safe after a fork may be called.
         // `prepare` makes system calls through rustix, which issues them directly, and calls

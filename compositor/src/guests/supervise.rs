@@ -28,6 +28,7 @@ use super::{
 use crate::{
     app::App,
     host::{Connection, Host},
+    service::journal,
 };
 
 impl<H: Host> App<H> {
@@ -57,6 +58,9 @@ impl<H: Host> App<H> {
                 return;
             };
             let before = (guest.life.state(), guest.life.ended().is_some());
+            if matches!(event, Event::Start | Event::Restart | Event::Connected) {
+                guest.trouble = None;
+            }
             if let Some(step) = guest.life.on(event, Instant::now()) {
                 debug!(guest = name, ?step, "life goes on");
                 if let Some(timer) = guest.timer.take() {
@@ -74,8 +78,8 @@ impl<H: Host> App<H> {
         self.guests_changed();
     }
 
-    /// Tells the log where that led.
-    fn report(&self, name: &str, before: (GuestState, bool)) {
+    /// Tells the host and the log where that led.
+    fn report(&mut self, name: &str, before: (GuestState, bool)) {
         let Some(guest) = self.guests.list.get(name) else {
             return;
         };
@@ -83,11 +87,18 @@ impl<H: Host> App<H> {
         if (state, guest.life.ended().is_some()) == before {
             return;
         }
+        let status = guest.tell();
+        self.host.guest_changed(name, &status);
         match guest.life.ended() {
             Some(Ended::Failed { role, reason }) => warn!("{}", guest.failure(name, *role, reason)),
             Some(Ended::ShutDown) => info!(guest = name, "The guest has shut down"),
             Some(_) => info!(guest = name, "The guest is off"),
-            None => debug!(guest = name, ?state, "now"),
+            None => match (state, status.reason) {
+                (GuestState::Restarting, Some(reason)) => {
+                    warn!(guest = name, "Starting the guest again: {reason}");
+                }
+                _ => debug!(guest = name, ?state, "now"),
+            },
         }
     }
 
@@ -290,6 +301,11 @@ impl<H: Host> App<H> {
         }
         let status_text = describe(status);
         debug!(guest = name, ?role, status_text, "ended");
+        if !status.success()
+            && let Some(guest) = self.guests.list.get_mut(name)
+        {
+            guest.note_failure(role, &status_text);
+        }
         self.guest_event(
             name,
             Event::Exited {
@@ -337,7 +353,11 @@ fn relay(guest: &mut Guest, name: &str, role: Role, line: &str) {
     if role == Role::Vmm {
         debug!(target: "console", guest = name, "{line}");
     } else if guest.relayed.take(Instant::now()) {
+        let line = match journal::is_standard_error() {
+            true => journal::of_guest(name, line),
+            false => format!("[{name}] {line}\n"),
+        };
         // Standard error is closed: nobody to tell.
-        let _ = writeln!(io::stderr(), "[{name}] {line}");
+        let _ = io::stderr().write_all(line.as_bytes());
     }
 }

@@ -22,12 +22,18 @@ use crate::{
 #[derive(Debug, Default)]
 struct Nowhere {
     connections: usize,
+    /// What it was told, the oldest first.
+    told: Vec<GuestStatus>,
 }
 
 impl Host for Nowhere {
     fn connect_guest(&mut self, _guest: &str) -> io::Result<Connection> {
         self.connections += 1;
         Ok(Connection::Socket(File::open("/dev/null")?.into()))
+    }
+
+    fn guest_changed(&mut self, _guest: &str, status: &GuestStatus) {
+        self.told.push(status.clone());
     }
 
     fn outputs(&self) -> Result<Vec<Output>, ipc::Error> {
@@ -42,6 +48,10 @@ impl Host for Nowhere {
     }
 
     fn resize(&mut self, _: &str, _: u8, _: u32, _: u32) -> Result<(), ipc::Error> {
+        Ok(())
+    }
+
+    fn focus(&mut self, _: &str) -> Result<(), ipc::Error> {
         Ok(())
     }
 }
@@ -245,6 +255,54 @@ fn a_device_that_can_not_begin_fails_with_its_last_lines() {
         failure.ends_with("device wrote:\n    Could not listen on x"),
         "{failure}"
     );
+}
+
+#[test]
+fn the_host_hears_why_a_guest_failed_and_what_was_written_last() {
+    let mut fixture = Fixture::new("tell '\"listening\"'; wait_for_end");
+    fixture.start("echo one; echo 'no such disk' >&2; exit 7", Restart::Never);
+
+    fixture.until("gone", |guest| {
+        guest.state == GuestState::Failed && guest.device_pid.is_none()
+    });
+
+    let told = &fixture.app.host.told;
+    assert_eq!(told[0].state, GuestState::Starting);
+    let last = &told[told.len() - 1];
+    assert_eq!(last.state, GuestState::Failed);
+    let reason = last.reason.as_deref().unwrap_or_default();
+    assert!(
+        reason.starts_with("its VMM ended (exit status 7)"),
+        "{reason}"
+    );
+    assert_eq!(last.last_output, ["one", "no such disk"]);
+}
+
+#[test]
+fn the_host_hears_what_of_a_guest_is_started_again_and_only_then() {
+    let device = format!("echo 'device here' >&2; {GOOD_DEVICE}");
+    let mut fixture = Fixture::new(&device);
+    let vmm = format!("trap 'exit 3' TERM; echo 'vmm here'; {FOREVER}");
+    fixture.start(&vmm, Restart::OnFailure);
+    let before = fixture.until("running", |guest| {
+        guest.state == GuestState::Running && guest.last_output == ["vmm here"]
+    });
+
+    kill(before.device_pid);
+    fixture.until_state(GuestState::Restarting);
+    let told = fixture.app.host.told.last().unwrap();
+    let reason = told.reason.as_deref().unwrap_or_default();
+    assert!(reason.starts_with("its graphics device ended"), "{reason}");
+    assert_eq!(told.last_output, ["device here"]);
+
+    // That the VMM then ends with an error, too, is our doing.
+    fixture.until_state(GuestState::Running);
+    fixture.app.restart_guest("g");
+    fixture.until_state(GuestState::Restarting);
+    fixture.until_state(GuestState::Running);
+    let told = &fixture.app.host.told;
+    let reasons = told.iter().filter(|status| status.reason.is_some()).count();
+    assert_eq!(reasons, 1, "{told:?}");
 }
 
 #[test]

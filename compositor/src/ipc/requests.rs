@@ -59,6 +59,13 @@ impl<H: Host> App<H> {
                     Err(error) => Some(Reply::Error(error)),
                 }
             }),
+            Request::Focus { guest } => {
+                self.unknown(&guest)
+                    .or_else(|| match self.host.focus(&guest) {
+                        Ok(()) => done,
+                        Err(error) => Some(Reply::Error(error)),
+                    })
+            }
             Request::Quit => {
                 self.quit();
                 done

@@ -12,6 +12,7 @@ use crate::{
     guests::{DeviceOptions, Guests, runtime_dir::RuntimeDir},
     host::{Connection, Host},
     screenshot::Image,
+    signs::GuestStatus,
 };
 
 /// A host with one red pixel.
@@ -21,6 +22,8 @@ impl Host for Red {
     fn connect_guest(&mut self, _guest: &str) -> io::Result<Connection> {
         Ok(Connection::Session)
     }
+
+    fn guest_changed(&mut self, _guest: &str, _status: &GuestStatus) {}
 
     fn outputs(&self) -> Result<Vec<Output>, protocols::ipc::Error> {
         Ok(Vec::new())
@@ -41,6 +44,10 @@ impl Host for Red {
     }
 
     fn resize(&mut self, _: &str, _: u8, _: u32, _: u32) -> Result<(), protocols::ipc::Error> {
+        Ok(())
+    }
+
+    fn focus(&mut self, _: &str) -> Result<(), protocols::ipc::Error> {
         Ok(())
     }
 }
@@ -233,6 +240,7 @@ fn unknown_guests_are_named() {
     let guest = || "x".to_owned();
     for request in [
         Request::Restart { guest: guest() },
+        Request::Focus { guest: guest() },
         Request::Stats {
             guest: Some(guest()),
         },

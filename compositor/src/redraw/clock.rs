@@ -7,11 +7,14 @@ const NANOS_PER_KILOSECOND: u128 = 1_000_000_000_000;
 
 /// The vblanks of an output: a grid on `CLOCK_MONOTONIC`.
 ///
-/// Every vblank is computed from the start of the grid, so that neither rounding nor a late
-/// wake-up shifts the ones after it.
+/// Every vblank is computed from one known vblank, the anchor, so that neither rounding nor a late
+/// wake-up shifts the ones after it. A display tells when its vblanks really are; then the last of
+/// them is the anchor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameClock {
-    start: Duration,
+    anchor: Duration,
+    /// The number of the vblank at the anchor.
+    sequence: u64,
     millihertz: NonZeroU32,
 }
 
@@ -19,29 +22,53 @@ impl FrameClock {
     /// A grid whose vblank 0 is at `start`.
     #[must_use]
     pub fn new(start: Duration, millihertz: NonZeroU32) -> Self {
-        Self { start, millihertz }
+        Self {
+            anchor: start,
+            sequence: 0,
+            millihertz,
+        }
+    }
+
+    /// The vblank of this number was at this time.
+    pub fn anchor(&mut self, sequence: u64, at: Duration) {
+        self.anchor = at;
+        self.sequence = sequence;
+    }
+
+    /// Vblanks come at another rate after the last one before `now`.
+    pub fn set_rate(&mut self, millihertz: NonZeroU32, now: Duration) {
+        let last = self.next_after(now).saturating_sub(1).max(self.sequence);
+        self.anchor(last, self.vblank(last));
+        self.millihertz = millihertz;
     }
 
     /// The time from one vblank to the next, rounded down to nanoseconds.
     #[must_use]
     pub fn period(&self) -> Duration {
-        self.since_start(1)
+        self.periods(1)
     }
 
     /// The time of a vblank.
     #[must_use]
     pub fn vblank(&self, sequence: u64) -> Duration {
-        self.start.saturating_add(self.since_start(sequence))
+        match sequence.checked_sub(self.sequence) {
+            Some(later) => self.anchor.saturating_add(self.periods(later)),
+            None => {
+                let earlier = self.periods(self.sequence - sequence);
+                self.anchor.saturating_sub(earlier)
+            }
+        }
     }
 
-    /// The first vblank after a time.
+    /// The first vblank after a time; not before the anchor.
     #[must_use]
     pub fn next_after(&self, now: Duration) -> u64 {
-        let Some(elapsed) = now.checked_sub(self.start) else {
-            return 0;
+        let Some(elapsed) = now.checked_sub(self.anchor) else {
+            return self.sequence;
         };
         let periods = elapsed.as_nanos() * u128::from(self.millihertz.get()) / NANOS_PER_KILOSECOND;
-        let mut sequence = u64::try_from(periods).unwrap_or(u64::MAX);
+        let periods = u64::try_from(periods).unwrap_or(u64::MAX);
+        let mut sequence = self.sequence.saturating_add(periods);
         // At most twice: vblanks are rounded down to nanoseconds, so the one just computed, and
         // rarely the one after it, may lie at or before `now`.
         while self.vblank(sequence) <= now && sequence < u64::MAX {
@@ -50,8 +77,20 @@ impl FrameClock {
         sequence
     }
 
-    fn since_start(&self, sequence: u64) -> Duration {
-        let nanos = u128::from(sequence) * NANOS_PER_KILOSECOND / u128::from(self.millihertz.get());
+    /// The vblank that is closest to a time; not before the anchor.
+    #[must_use]
+    pub fn nearest(&self, time: Duration) -> u64 {
+        self.next_after(time.saturating_sub(self.period() / 2))
+    }
+
+    /// How many vblanks ago this grid was known to be right.
+    #[must_use]
+    pub fn age(&self, sequence: u64) -> u64 {
+        sequence.saturating_sub(self.sequence)
+    }
+
+    fn periods(&self, count: u64) -> Duration {
+        let nanos = u128::from(count) * NANOS_PER_KILOSECOND / u128::from(self.millihertz.get());
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }

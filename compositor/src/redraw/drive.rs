@@ -1,143 +1,181 @@
 //! Doing what the redraw state machines say: composing outputs, and telling clients at the vblank.
 
-use std::time::Duration;
+use std::{mem, time::Duration};
 
-use smithay::{
-    backend::renderer::sync::SyncPoint,
-    desktop::utils::SurfacePresentationFeedback,
-    output::Output,
-    reexports::{
-        wayland_protocols::wp::presentation_time::server::wp_presentation_feedback::Kind,
-        wayland_server::protocol::wl_callback::WlCallback,
-    },
-    wayland::{compositor::SurfaceAttributes, presentation::Refresh},
-};
-use tracing::{error, trace};
+use smithay::wayland::presentation::Refresh;
+use tracing::{debug, error, trace};
 
-use super::{Due, FrameClock, hidden::Hidden, millis};
+use super::{Composition, Due, Vblank};
 use crate::{
-    backend::{HostOutput, now},
-    render::{Composed, Layer},
+    backend::{HostOutput, OutputId, now},
+    render::{Composed, Layer, Shown},
     state::State,
-    wayland::CLOCK_ID,
 };
-
-/// What is owed to the clients whose surfaces are in a composed picture, due at its vblank.
-///
-/// Both kinds are taken from the surfaces when the picture is composed, so that a commit between
-/// composing and the vblank gets its answers with the picture that shows it. If its frame
-/// callback were answered at once, the client would hand over a third frame, and the second would
-/// never be seen.
-///
-/// Frame callbacks wait for the vblank too. A guest's flip is done then, and not before it gets a
-/// frame buffer back; and composing is late in the refresh, which leaves nearly all of the next
-/// one to the client. Answering right after composing would only make clients with three buffers
-/// run a frame ahead.
-///
-/// Buffers need no such care here: composing copies, so a buffer is released when the next one
-/// replaces it.
-#[derive(Debug, Default)]
-pub struct ComposedFrame {
-    callbacks: Vec<WlCallback>,
-    feedback: Vec<SurfacePresentationFeedback>,
-    /// Reached when the picture is complete.
-    sync: SyncPoint,
-    hidden: Hidden,
-}
-
-impl ComposedFrame {
-    /// Takes what the surfaces that are to be seen in a composed scene asked for. The others
-    /// are told nothing about vblanks; how their guests go on is the business of their devices.
-    fn collect(&mut self, scene: &[Layer], composed: &Composed, output: &Output) {
-        let mut hidden = Vec::new();
-        for layer in scene {
-            layer.for_each_surface(|surface, states| {
-                output.enter(surface);
-                let mut attributes = states.cached_state.get::<SurfaceAttributes>();
-                let callbacks = &mut attributes.current().frame_callbacks;
-                if composed.states.element_was_presented(surface) {
-                    self.callbacks.append(callbacks);
-                    // No flags: a picture that was copied is not zero-copy.
-                    let feedback = SurfacePresentationFeedback::from_states(states, Kind::empty());
-                    self.feedback.extend(feedback);
-                } else if !callbacks.is_empty() {
-                    hidden.push(surface.clone());
-                }
-            });
-        }
-        self.hidden.replace(hidden, now());
-        self.sync = composed.sync.clone();
-    }
-
-    /// The picture has become visible.
-    fn presented(&mut self, output: &Output, clock: &FrameClock, sequence: u64, at: Duration) {
-        let refresh = Refresh::Fixed(clock.period());
-        for mut feedback in self.feedback.drain(..) {
-            feedback.presented(output, CLOCK_ID, at, refresh, sequence, Kind::Vsync);
-        }
-        for callback in self.callbacks.drain(..) {
-            callback.done(millis(at));
-        }
-    }
-}
 
 impl State {
     /// Something on an output changed.
-    pub(crate) fn queue_redraw(&mut self, output: usize) {
+    pub fn queue_redraw(&mut self, output: OutputId) {
         if let Some(output) = self.outputs.get_mut(output) {
             output.redraw.queue(now());
         }
     }
 
-    /// The back-end calls this when the time that an output's redraw waits for has come.
-    pub fn output_woke(&mut self, index: usize) {
-        while let Some(output) = self.outputs.get_mut(index) {
-            match output.redraw.due(now()) {
-                Some(Due::Compose) => self.compose(index),
-                Some(Due::Vblank { sequence, at }) => output.vblank(sequence, at),
-                None => {
-                    output.frame.hidden.answer(now());
-                    break;
+    /// Something changed, and it is not known where.
+    pub fn queue_redraw_all(&mut self) {
+        let now = now();
+        for (_, output) in self.outputs.iter_mut() {
+            output.redraw.queue(now);
+        }
+    }
+
+    /// A display has flipped to the last composed picture of an output: at this time on
+    /// `CLOCK_MONOTONIC`, zero if the driver has no such clock, and at the vblank of this number.
+    /// Flips that nobody waits for, because they were given up, are ignored.
+    pub fn flipped(&mut self, output: OutputId, at: Duration, sequence: u64) {
+        let now = now();
+        if let Some(output) = self.outputs.get_mut(output) {
+            match output.redraw.flipped(now, at, sequence) {
+                Some(vblank) => {
+                    output.lost = 0;
+                    output.presented(vblank);
                 }
+                None => debug!("{} flipped out of turn", output.name()),
             }
         }
-        self.backend.woke(index);
         self.settle();
     }
 
-    fn compose(&mut self, index: usize) {
+    /// Nothing can be shown for now: the seat is somebody else's, or the screens are off. Clients
+    /// get no more vblanks; their surfaces are as good as covered.
+    pub fn pause(&mut self) {
+        self.paused = true;
+        let now = now();
+        for (_, output) in self.outputs.iter_mut() {
+            output.redraw.pause();
+            output.frame.give_up(now);
+        }
+        self.settle();
+    }
+
+    /// What is on the outputs can be seen again. All are composed at once.
+    pub fn resume(&mut self) {
+        self.paused = false;
+        let now = now();
+        for (_, output) in self.outputs.iter_mut() {
+            output.redraw.resume(now);
+        }
+        self.settle();
+    }
+
+    /// The time that some output waits for has come.
+    pub(crate) fn timer_went_off(&mut self) {
+        self.timer.went_off();
+        let mut next = self.outputs.first();
+        while let Some(id) = next {
+            self.output_due(id);
+            next = self.outputs.after(id);
+        }
+        self.hidden.answer(now());
+        self.departed.forget(self.clients.display(), now());
+        self.settle();
+    }
+
+    /// When [`State::timer_went_off`] has something to do.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        let outputs = self.outputs.iter();
+        outputs
+            .filter_map(|(_, output)| output.redraw.deadline())
+            .chain(self.hidden.deadline())
+            .chain(self.departed.deadline())
+            .min()
+    }
+
+    fn output_due(&mut self, id: OutputId) {
+        while let Some(output) = self.outputs.get_mut(id) {
+            match output.redraw.due(now()) {
+                Some(Due::Compose) => self.compose(id),
+                Some(Due::Vblank(vblank)) => output.vblank(vblank),
+                Some(Due::Lost) => output.flip_lost(),
+                None => break,
+            }
+        }
+    }
+
+    fn compose(&mut self, id: OutputId) {
         let started = now();
-        let drawn = self.draw(index);
-        let Some(output) = self.outputs.get_mut(index) else {
+        let mut scene = mem::take(&mut self.scene);
+        self.fill_scene(id, &mut scene);
+        self.compose_scene(id, &scene, started);
+        // Emptied at once: surfaces and buffers must not be held until the next frame.
+        scene.clear();
+        self.scene = scene;
+    }
+
+    fn compose_scene(&mut self, id: OutputId, scene: &[Layer], started: Duration) {
+        let Some(output) = self.outputs.get_mut(id) else {
             return;
         };
-        match drawn {
-            Ok((scene, composed)) => output.collect(&scene, &composed),
+        let size = output.size();
+        let composed = self.backend.compose(id, &mut self.renderer, size, scene);
+        let mut composition = Composition {
+            started,
+            finished: started,
+            shown: Shown::AtVblank,
+            fresh: false,
+            complete: true,
+        };
+        match composed {
+            Ok(composed) => {
+                composition.shown = composed.shown;
+                composition.fresh = composed.drawn || composed.shown == Shown::Flip;
+                composition.complete = composed.sync.is_reached();
+                output.count(&composed);
+                let (frame, seen) = (&mut output.frame, &output.output);
+                frame.collect(scene, &composed, seen, &mut self.hidden, now());
+            }
             Err(error) => error!("Output {}: {error}", output.name()),
         }
-        let finished = now();
-        output.redraw.composed(started, finished);
-        trace!(output = output.name(), took = ?finished.saturating_sub(started), "Composed");
+        composition.finished = now();
+        output.redraw.composed(&composition);
+        let took = composition.finished.saturating_sub(started);
+        trace!(output = output.name(), ?took, "Composed");
     }
 }
 
 impl HostOutput {
-    /// When [`State::output_woke`] has to be called next; `None` while nothing is to be done.
-    pub(crate) fn deadline(&self) -> Option<Duration> {
-        let redraw = self.redraw.deadline();
-        redraw.into_iter().chain(self.frame.hidden.deadline()).min()
-    }
-
-    fn collect(&mut self, scene: &[Layer], composed: &Composed) {
-        self.frame.collect(scene, composed, &self.output);
-    }
-
-    fn vblank(&mut self, sequence: u64, at: Duration) {
-        if !self.frame.sync.is_reached() {
-            self.redraw.missed_vblank(now());
-            return;
+    fn count(&mut self, composed: &Composed) {
+        match (composed.drawn, composed.shown) {
+            (true, _) => self.counted.composited += 1,
+            (false, Shown::Flip) => self.counted.direct += 1,
+            (false, Shown::AtVblank) => {}
         }
-        self.frame
-            .presented(&self.output, self.redraw.clock(), sequence, at);
+    }
+
+    /// The clock has reached the vblank that a composed picture waits for.
+    fn vblank(&mut self, vblank: Vblank) {
+        if self.frame.is_complete() {
+            self.presented(vblank);
+        } else {
+            self.redraw.missed_vblank(now());
+        }
+    }
+
+    fn presented(&mut self, vblank: Vblank) {
+        let period = self.redraw.clock().period();
+        let refresh = match self.redraw.vrr() {
+            true => Refresh::variable(period),
+            false => Refresh::fixed(period),
+        };
+        self.frame.presented(&self.output, refresh, vblank);
+    }
+
+    fn flip_lost(&mut self) {
+        self.frame.give_up(now());
+        self.lost += 1;
+        match self.lost {
+            1 => error!("{} did not flip; trying again", self.name()),
+            // A driver that never says a word is not to fill the log.
+            lost => debug!("{} did not flip, {lost} times in a row", self.name()),
+        }
     }
 }

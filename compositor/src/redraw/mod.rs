@@ -1,42 +1,64 @@
 //! When an output is composed: one state machine per output, on the clock of that output.
 //!
 //! Pure: this file decides, and is told what time it is. [`crate::state::State`] does what it
-//! says (`drive.rs`), a back-end wakes it up. Times are [`Duration`]s on `CLOCK_MONOTONIC`.
+//! says (`drive.rs`), a timer wakes it up, and a display tells of its flips. Times are
+//! [`Duration`]s on `CLOCK_MONOTONIC`.
 
 mod clock;
 mod drive;
+mod frame;
 mod hidden;
+mod plan;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 pub use clock::{FrameClock, Timing};
-pub use drive::ComposedFrame;
+pub use frame::ComposedFrame;
+pub(crate) use hidden::Hidden;
 
-/// Spare time between the expected end of composing and the vblank: missing the vblank costs a
-/// whole refresh.
-const MARGIN: Duration = Duration::from_millis(2);
+use crate::render::Shown;
+use plan::Pace;
 
-/// The longest rest after a vblank before an output may be composed again, see
-/// [`Redraw::compose_time`].
-const MAX_REST: Duration = Duration::from_millis(4);
+/// How long a flip may take before it is taken for lost. Setting a mode can take a display some
+/// hundred milliseconds.
+const FLIP_PATIENCE: Duration = Duration::from_secs(1);
+
+/// After this many vblanks without a word from the display, the clock may be off by so much that it
+/// can't be said which vblank a flip was meant for.
+const CLOCK_KEEPS: u64 = 600;
 
 /// Where an output is between a change on it and the moment that shows the change.
 ///
 /// ```text
-///              something changed                  compose_at is reached:
-///    ┌──────┐ ──────────────────▶ ┌────────┐      the output is composed  ┌──────────────────┐
-///    │ Idle │                     │ Queued │ ───────────────────────────▶ │ WaitingForVblank │─┐
-///    └──────┘ ◀─────────┐         └────────┘ ◀─┐                          └──────────────────┘ │
-///                       │                      │ vblank, and                        │    ▲     │
-///                       │                      │ redraw_needed                      │    └─────┘
-///                       └──────────────────────┴────────────────────────────────────┘ something
-///                         vblank                                                      changed:
-///                                                                              redraw_needed = true
+///                                            Paused ◀──────── from anywhere: the screens are
+///                                              │              somebody else's
+///                                              │ they are ours again: compose at once
+///            something changed                 ▼
+///  ┌──────┐ ─────────────────────────────▶ ┌────────┐
+///  │ Idle │                                │ Queued │ ◀────────────────────────┐
+///  └──────┘ ◀──────────────┐               └────────┘                          │
+///                          │                   │ compose_at is reached:        │
+///                          │                   │ the output is composed        │
+///                          │                   ├────────────────────┐          │
+///                          │                   ▼                    ▼          │
+///                          │        ┌──────────────────┐  ┌────────────────┐   │
+///        something changed:│        │ WaitingForVblank │  │ WaitingForFlip │   │
+///        redraw_needed     │        └──────────────────┘  └────────────────┘   │
+///                          │                   │ the clock          │          │
+///                          │                   │ reaches it         │ flipped, │
+///                          │                   │                    │ or lost  │
+///                          └───────────────────┴──────────┬─────────┘          │
+///                                                         └────────────────────┘
+///                                                 redraw_needed, or the flip was lost
 /// ```
 ///
-/// `Idle` has no deadline: an output on which nothing happens costs no wake-ups.
+/// After composing, a display flips and tells when it has, which is the vblank; without a display,
+/// or if there is nothing to flip to, the vblank of the output's clock counts. In both waiting
+/// states changes are only noted: there is one frame under way, never two.
+///
+/// `Idle` and `Paused` have no deadline: an output on which nothing happens costs no wake-ups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RedrawState {
     /// The picture is up to date.
@@ -45,14 +67,49 @@ pub enum RedrawState {
     Queued {
         /// When to compose.
         compose_at: Duration,
+        /// The number of the vblank that is to show it.
+        sequence: u64,
     },
-    /// The picture is composed and becomes visible at a vblank.
+    /// The picture is composed and becomes visible at a vblank of the clock.
     WaitingForVblank {
         /// The number of that vblank.
         sequence: u64,
         /// Something changed since composing.
         redraw_needed: bool,
     },
+    /// The picture is composed, and the display flips to it.
+    WaitingForFlip {
+        /// The number of the vblank at which it should.
+        sequence: u64,
+        /// When to stop waiting.
+        give_up: Duration,
+        /// Something changed since composing.
+        redraw_needed: bool,
+    },
+    /// Nothing can be shown. Whether the picture is up to date will not matter when it can.
+    Paused,
+}
+
+/// A vblank that made a picture visible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vblank {
+    /// Its number.
+    pub sequence: u64,
+    /// When it was.
+    pub at: Duration,
+    /// Who says so.
+    pub source: Source,
+}
+
+/// Who tells of a vblank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The output's clock here.
+    Timer,
+    /// The display, with the time of its own.
+    Display,
+    /// The display, but the time is when we heard of it.
+    DisplayWithoutClock,
 }
 
 /// What has to be done now.
@@ -61,12 +118,25 @@ pub enum Due {
     /// Compose the output, then call [`Redraw::composed`].
     Compose,
     /// The composed picture has become visible: tell the clients.
-    Vblank {
-        /// The number of the vblank, counted from the start of the output's clock.
-        sequence: u64,
-        /// When it was.
-        at: Duration,
-    },
+    Vblank(Vblank),
+    /// The display has not flipped for much too long. The next picture may be composed as if it
+    /// had.
+    Lost,
+}
+
+/// How an output was composed.
+#[derive(Debug, Clone, Copy)]
+pub struct Composition {
+    /// When composing began.
+    pub started: Duration,
+    /// When it ended, with the flip asked for.
+    pub finished: Duration,
+    /// How the picture becomes visible.
+    pub shown: Shown,
+    /// Whether there is something new to be seen in it.
+    pub fresh: bool,
+    /// Whether the renderer is done, not only told what to do.
+    pub complete: bool,
 }
 
 /// The redraw state machine of one output.
@@ -74,10 +144,15 @@ pub enum Due {
 pub struct Redraw {
     state: RedrawState,
     clock: FrameClock,
-    /// How long composing takes.
-    render_time: Timing,
-    /// How much later than wanted composing begins, as it does on a loaded machine.
-    delay: Timing,
+    /// Whether the clock ever heard of a display's vblank. Before, it is a guess.
+    synchronised: bool,
+    pace: Pace,
+    /// The last vblank that made a picture visible.
+    shown: Option<u64>,
+    /// Whether the renderer still worked when the flip under way was asked for.
+    incomplete: bool,
+    vrr: bool,
+    missed: u64,
 }
 
 /// A time as `wl_callback.done` has it: milliseconds that wrap around.
@@ -94,8 +169,12 @@ impl Redraw {
         Self {
             state: RedrawState::Idle,
             clock,
-            render_time: Timing::default(),
-            delay: Timing::default(),
+            synchronised: false,
+            pace: Pace::default(),
+            shown: None,
+            incomplete: false,
+            vrr: false,
+            missed: 0,
         }
     }
 
@@ -111,16 +190,41 @@ impl Redraw {
         self.state
     }
 
+    /// Whether the display refreshes when there is something to show. The clock's rate is the
+    /// fastest then.
+    #[must_use]
+    pub fn vrr(&self) -> bool {
+        self.vrr
+    }
+
+    /// At how many vblanks something new should have become visible and did not.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    /// The display begins or ceases to refresh when there is something to show.
+    pub fn set_vrr(&mut self, vrr: bool) {
+        self.vrr = vrr;
+    }
+
+    /// The output refreshes at another rate.
+    pub fn set_rate(&mut self, millihertz: NonZeroU32, now: Duration) {
+        self.clock.set_rate(millihertz, now);
+        // A display begins anew with another mode.
+        self.synchronised = false;
+        if let RedrawState::Queued { .. } = self.state {
+            self.state = self.queued(now);
+        }
+    }
+
     /// Something on the output changed.
     pub fn queue(&mut self, now: Duration) {
         match &mut self.state {
-            RedrawState::Idle => {
-                self.state = RedrawState::Queued {
-                    compose_at: self.compose_time(now),
-                };
-            }
-            RedrawState::Queued { .. } => {}
-            RedrawState::WaitingForVblank { redraw_needed, .. } => *redraw_needed = true,
+            RedrawState::Idle => self.state = self.queued(now),
+            RedrawState::Queued { .. } | RedrawState::Paused => {}
+            RedrawState::WaitingForVblank { redraw_needed, .. }
+            | RedrawState::WaitingForFlip { redraw_needed, .. } => *redraw_needed = true,
         }
     }
 
@@ -128,9 +232,10 @@ impl Redraw {
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         match self.state {
-            RedrawState::Idle => None,
-            RedrawState::Queued { compose_at } => Some(compose_at),
+            RedrawState::Idle | RedrawState::Paused => None,
+            RedrawState::Queued { compose_at, .. } => Some(compose_at),
             RedrawState::WaitingForVblank { sequence, .. } => Some(self.clock.vblank(sequence)),
+            RedrawState::WaitingForFlip { give_up, .. } => Some(give_up),
         }
     }
 
@@ -140,77 +245,164 @@ impl Redraw {
         if self.deadline()? > now {
             return None;
         }
-        let RedrawState::WaitingForVblank {
-            sequence,
-            redraw_needed,
-        } = self.state
-        else {
-            return Some(Due::Compose);
-        };
-        self.state = RedrawState::Idle;
-        if redraw_needed {
-            self.queue(now);
+        match self.state {
+            RedrawState::Idle | RedrawState::Paused => None,
+            RedrawState::Queued { .. } => Some(Due::Compose),
+            RedrawState::WaitingForVblank {
+                sequence,
+                redraw_needed,
+            } => {
+                let at = self.clock.vblank(sequence);
+                self.shown = Some(sequence);
+                self.rest(redraw_needed, now);
+                Some(Due::Vblank(Vblank {
+                    sequence,
+                    at,
+                    source: Source::Timer,
+                }))
+            }
+            RedrawState::WaitingForFlip { sequence, .. } => {
+                self.missed += self.clock.nearest(now).saturating_sub(sequence);
+                // What is on the screen now, nobody knows.
+                self.rest(true, now);
+                Some(Due::Lost)
+            }
         }
-        Some(Due::Vblank {
-            sequence,
-            at: self.clock.vblank(sequence),
-        })
     }
 
-    /// The output was composed, between these two times.
-    pub fn composed(&mut self, started: Duration, finished: Duration) {
-        let period = self.clock.period();
-        let took = finished.saturating_sub(started);
-        self.render_time.record(took, period);
-        if let RedrawState::Queued { compose_at } = self.state {
-            // A quarter at most, so that guests keep their time to draw on a machine that is
-            // loaded by them.
-            let delay = started.saturating_sub(compose_at);
-            self.delay.record(delay, period / 4);
-        }
-        self.state = RedrawState::WaitingForVblank {
-            sequence: self.clock.next_after(finished),
-            redraw_needed: false,
+    /// The output was composed.
+    pub fn composed(&mut self, composition: &Composition) {
+        let &Composition {
+            started, finished, ..
+        } = composition;
+        let wanted = match self.state {
+            RedrawState::Queued {
+                compose_at,
+                sequence,
+            } => {
+                self.pace
+                    .began(started.saturating_sub(compose_at), self.clock.period());
+                sequence
+            }
+            _ => self.next_possible(started),
         };
+        // A display's first flip sets its mode, which takes long and says nothing about the next.
+        if composition.shown == Shown::AtVblank || self.synchronised {
+            self.pace
+                .took(finished.saturating_sub(started), self.clock.period());
+        }
+        match composition.shown {
+            Shown::AtVblank => {
+                let sequence = self.clock.next_after(finished).max(wanted);
+                if composition.fresh {
+                    self.missed += sequence - wanted;
+                }
+                self.state = RedrawState::WaitingForVblank {
+                    sequence,
+                    redraw_needed: false,
+                };
+            }
+            Shown::Flip => {
+                self.incomplete = !composition.complete && finished < self.clock.vblank(wanted);
+                self.state = RedrawState::WaitingForFlip {
+                    sequence: wanted,
+                    give_up: finished.saturating_add(FLIP_PATIENCE),
+                    redraw_needed: false,
+                };
+            }
+        }
+    }
+
+    /// The display has flipped: at this time and, if the vblank has one, with this number. `None`
+    /// if no flip was waited for.
+    ///
+    /// Some drivers have no clock and say 0, or use another clock. Then it was now.
+    pub fn flipped(&mut self, now: Duration, at: Duration, sequence: u64) -> Option<Vblank> {
+        let RedrawState::WaitingForFlip {
+            sequence: wanted,
+            redraw_needed,
+            ..
+        } = self.state
+        else {
+            return None;
+        };
+        // A time may lie a little in the future: it is that of the first line to be shown, which
+        // comes after the vblank.
+        let has_clock = !at.is_zero() && at <= now.saturating_add(self.clock.period());
+        let (at, source) = match has_clock {
+            true => (at, Source::Display),
+            false => (now, Source::DisplayWithoutClock),
+        };
+        let is_known = self.synchronised && self.clock.age(wanted) < CLOCK_KEEPS;
+        if is_known && !self.vrr {
+            let late = self.clock.nearest(at).saturating_sub(wanted);
+            self.missed += late;
+            if self.incomplete || late == 0 {
+                self.pace.flipped(late > 0, self.clock.period());
+            }
+        }
+        self.clock.anchor(sequence, at);
+        self.synchronised = true;
+        self.shown = Some(sequence);
+        self.rest(redraw_needed, now);
+        Some(Vblank {
+            sequence,
+            at,
+            source,
+        })
     }
 
     /// The GPU had not finished the picture at the vblank, so it shows at the next one.
     pub fn missed_vblank(&mut self, now: Duration) {
         let redraw_needed = !matches!(self.state, RedrawState::Idle);
+        let sequence = self.next_possible(now);
+        self.missed += 1;
         self.state = RedrawState::WaitingForVblank {
-            sequence: self.clock.next_after(now),
+            sequence,
             redraw_needed,
         };
     }
 
-    /// The time to compose a picture that became out of date at `now`.
-    ///
-    /// As late before the next vblank as the last frames' times allow. Guests have two
-    /// frame buffers and learn only at a vblank that their last flip is done; their next one
-    /// comes a few milliseconds later. An output that is composed at once, because a pointer or
-    /// another guest moved, locks them out of that refresh, and they run at half the rate.
-    ///
-    /// That is also why composing rests for a moment after a vblank even where it takes so long
-    /// that it would have to begin earlier.
-    fn compose_time(&self, now: Duration) -> Duration {
-        let prepared_for = self.render_time.worst() + self.delay.worst() + MARGIN;
-        let rest = (self.clock.period() / 8).min(MAX_REST);
-        let next = self.clock.next_after(now);
-        let earliest = |sequence: u64| {
-            let last = self.clock.vblank(sequence.saturating_sub(1));
-            (last + rest).max(now)
-        };
-        for sequence in [next, next.saturating_add(1)] {
-            let vblank = self.clock.vblank(sequence);
-            let latest = vblank.saturating_sub(prepared_for);
-            let at = latest.max(earliest(sequence));
-            // A change that comes late for its vblank is still worth a try: if it misses, it shows
-            // at the one after, where waiting would also have it.
-            if at + self.render_time.usual() < vblank {
-                return at;
-            }
+    /// Nothing can be shown any more. A frame under way is of no interest.
+    pub fn pause(&mut self) {
+        self.state = RedrawState::Paused;
+    }
+
+    /// Something can be shown again. What is on the screen is somebody else's picture, so ours is
+    /// due at once.
+    pub fn resume(&mut self, now: Duration) {
+        if self.state == RedrawState::Paused {
+            self.synchronised = false;
+            self.state = RedrawState::Queued {
+                compose_at: now,
+                sequence: self.next_possible(now),
+            };
         }
-        // Slower than the refresh rate: every frame is late, so start as soon as may be.
-        earliest(next)
+    }
+
+    /// The frame under way is over.
+    fn rest(&mut self, redraw_needed: bool, now: Duration) {
+        self.state = match redraw_needed {
+            true => self.queued(now),
+            false => RedrawState::Idle,
+        };
+    }
+
+    fn queued(&self, now: Duration) -> RedrawState {
+        let next = self.next_possible(now);
+        let (compose_at, sequence) = match self.vrr {
+            true => self.pace.on_demand(&self.clock, self.shown, next, now),
+            false => self.pace.late(&self.clock, next, now),
+        };
+        RedrawState::Queued {
+            compose_at,
+            sequence,
+        }
+    }
+
+    /// The first vblank after a time that has not shown a picture yet.
+    fn next_possible(&self, now: Duration) -> u64 {
+        let unused = self.shown.map_or(0, |shown| shown.saturating_add(1));
+        self.clock.next_after(now).max(unused)
     }
 }

@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{plan::MARGIN, *};
 
 const START: Duration = Duration::from_secs(100);
 
@@ -12,8 +12,26 @@ fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
+fn composition(started: Duration, took: Duration, shown: Shown) -> Composition {
+    Composition {
+        started,
+        finished: started + took,
+        shown,
+        fresh: true,
+        complete: true,
+    }
+}
+
 fn clock(millihertz: u32) -> FrameClock {
     FrameClock::new(START, NonZeroU32::new(millihertz).unwrap())
+}
+
+fn timed(sequence: u64, at: Duration) -> Due {
+    Due::Vblank(Vblank {
+        sequence,
+        at,
+        source: Source::Timer,
+    })
 }
 
 /// A machine whose last frames took `took`.
@@ -21,9 +39,9 @@ fn used_machine(millihertz: u32, took: Duration) -> Redraw {
     let mut redraw = Redraw::new(clock(millihertz));
     redraw.queue(START);
     let started = redraw.deadline().unwrap();
-    redraw.composed(started, started + took);
+    redraw.composed(&composition(started, took, Shown::AtVblank));
     let vblank = redraw.deadline().unwrap();
-    assert!(matches!(redraw.due(vblank), Some(Due::Vblank { .. })));
+    assert!(matches!(redraw.due(vblank), Some(Due::Vblank(_))));
     redraw
 }
 
@@ -73,7 +91,7 @@ fn late_wake_ups_make_composing_earlier_up_to_a_quarter_of_the_refresh() {
         let now = redraw.deadline().unwrap_or(redraw.clock().vblank(10));
         redraw.queue(now);
         let started = redraw.deadline().unwrap() + ms(delay);
-        redraw.composed(started, started + ms(3));
+        redraw.composed(&composition(started, ms(3), Shown::AtVblank));
         let vblank = redraw.deadline().unwrap();
         redraw.due(vblank).unwrap();
 
@@ -103,7 +121,7 @@ fn a_change_that_usually_still_fits_is_composed_at_once() {
                 .vblank(redraw.clock().next_after(START + ms(500))),
         );
         let started = redraw.deadline().unwrap();
-        redraw.composed(started, started + ms(3));
+        redraw.composed(&composition(started, ms(3), Shown::AtVblank));
         redraw.due(redraw.deadline().unwrap()).unwrap();
     }
     let now = redraw.clock().vblank(100) - ms(7);
@@ -134,7 +152,9 @@ fn composing_past_the_vblank_shows_at_the_next() {
     redraw.queue(START);
     let started = redraw.deadline().unwrap();
     assert_eq!(redraw.due(started), Some(Due::Compose));
-    redraw.composed(started, redraw.clock().vblank(1) + ms(1));
+    let took = redraw.clock().vblank(1) + ms(1) - started;
+    redraw.composed(&composition(started, took, Shown::AtVblank));
+    assert_eq!(redraw.missed(), 1);
     assert_eq!(
         redraw.state(),
         RedrawState::WaitingForVblank {
@@ -149,39 +169,29 @@ fn a_change_after_composing_waits_for_the_frame_after() {
     let mut redraw = Redraw::new(clock(60_000));
     redraw.queue(START);
     let started = redraw.deadline().unwrap();
-    redraw.composed(started, started + ms(1));
+    redraw.composed(&composition(started, ms(1), Shown::AtVblank));
     redraw.queue(started + ms(1));
     let vblank = redraw.clock().vblank(1);
-    assert_eq!(
-        redraw.due(vblank),
-        Some(Due::Vblank {
-            sequence: 1,
-            at: vblank
-        })
+    assert_eq!(redraw.due(vblank), Some(timed(1, vblank)));
+    assert!(
+        matches!(redraw.state(), RedrawState::Queued { compose_at, .. } if compose_at > vblank)
     );
-    assert!(matches!(redraw.state(), RedrawState::Queued { compose_at } if compose_at > vblank));
 }
 
 #[test]
 fn a_late_wake_up_reports_the_time_of_the_grid() {
     let mut redraw = Redraw::new(clock(60_000));
     redraw.queue(START);
-    redraw.composed(START, START + ms(1));
+    redraw.composed(&composition(START, ms(1), Shown::AtVblank));
     let late = redraw.clock().vblank(1) + ms(40);
-    assert_eq!(
-        redraw.due(late),
-        Some(Due::Vblank {
-            sequence: 1,
-            at: redraw.clock().vblank(1)
-        })
-    );
+    assert_eq!(redraw.due(late), Some(timed(1, redraw.clock().vblank(1))));
 }
 
 #[test]
 fn a_picture_that_the_gpu_has_not_finished_shows_at_a_later_vblank() {
     let mut redraw = Redraw::new(clock(60_000));
     redraw.queue(START);
-    redraw.composed(START, START + ms(1));
+    redraw.composed(&composition(START, ms(1), Shown::AtVblank));
     redraw.queue(START + ms(2));
     let vblank = redraw.clock().vblank(1);
     redraw.due(vblank).unwrap();
@@ -210,83 +220,5 @@ fn times_grow_at_once_and_are_forgotten_slowly() {
     assert_eq!(time.worst(), ms(16));
 }
 
-#[derive(Debug, Clone)]
-enum Op {
-    /// Something changes.
-    Queue,
-    /// Time passes, in microseconds; composing takes the second number if it is due.
-    Advance(u64, u64),
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    prop_oneof![
-        Just(Op::Queue),
-        (0..60_000u64, 0..30_000u64).prop_map(|(wait, took)| Op::Advance(wait, took)),
-    ]
-}
-
-proptest! {
-    #[test]
-    fn next_after_is_the_first_vblank_after_now(millihertz in 1_000u32..1_000_000, nanos in 0..u64::MAX / 4) {
-        let clock = clock(millihertz);
-        let now = START + Duration::from_nanos(nanos);
-        let next = clock.next_after(now);
-        prop_assert!(clock.vblank(next) > now);
-        prop_assert!(clock.vblank(next - 1) <= now);
-    }
-
-    /// Every change is shown, at a vblank after it, at most once per refresh, and vblanks only
-    /// ever count up.
-    #[test]
-    fn every_change_reaches_a_vblank(millihertz in 10_000u32..500_000, ops in prop::collection::vec(op(), 1..60)) {
-        let mut redraw = Redraw::new(clock(millihertz));
-        let mut now = START;
-        let mut last_sequence = 0;
-        let mut composed_at = None;
-        let mut changed_at: Option<Duration> = None;
-        let mut step = |redraw: &mut Redraw, now: &mut Duration, took: Duration, changed_at: &mut Option<Duration>| {
-            while let Some(due) = redraw.due(*now) {
-                match due {
-                    Due::Compose => {
-                        assert!(changed_at.take().is_some(), "composed without a change");
-                        let started = *now;
-                        *now += took;
-                        redraw.composed(started, *now);
-                        composed_at = Some(*now);
-                    }
-                    Due::Vblank { sequence, at } => {
-                        assert!(sequence > last_sequence);
-                        assert!(at > composed_at.take().expect("a vblank without a picture"));
-                        assert!(at <= *now);
-                        last_sequence = sequence;
-                    }
-                }
-            }
-        };
-        for op in ops {
-            match op {
-                Op::Queue => {
-                    changed_at.get_or_insert(now);
-                    redraw.queue(now);
-                }
-                Op::Advance(wait, took) => {
-                    now += Duration::from_micros(wait);
-                    step(&mut redraw, &mut now, Duration::from_micros(took), &mut changed_at);
-                }
-            }
-            prop_assert_eq!(redraw.deadline().is_none(), redraw.state() == RedrawState::Idle);
-            if changed_at.is_some() {
-                prop_assert!(redraw.deadline().is_some(), "a change with no deadline");
-            }
-        }
-        // Left alone, it comes to rest within a few refreshes.
-        for _ in 0..8 {
-            if let Some(deadline) = redraw.deadline() {
-                now = now.max(deadline);
-                step(&mut redraw, &mut now, ms(1), &mut changed_at);
-            }
-        }
-        prop_assert_eq!(redraw.state(), RedrawState::Idle);
-        prop_assert!(changed_at.is_none());
-    }
-}
+mod flips;
+mod properties;

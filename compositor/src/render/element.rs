@@ -1,55 +1,73 @@
-//! A surface as the damage tracker sees it.
+//! A scene as damage trackers and display controllers see it.
 
 use smithay::{
     backend::renderer::{
-        ImportAll, Renderer,
+        ImportAll, ImportDma, ImportMem, Renderer,
         element::{
-            Element, Id, Kind, RenderElement, UnderlyingStorage,
+            Element, Id, Kind, RenderElement, UnderlyingStorage, render_elements,
             surface::{WaylandSurfaceRenderElement, render_elements_from_surface_tree},
         },
         utils::{CommitCounter, DamageSet, OpaqueRegions},
     },
     utils::{Buffer, Physical, Point, Rectangle, Scale, Transform},
 };
-
 use tracing::debug;
 
-use super::Layer;
+use super::{Content, Layer, Role};
+use crate::signs::SignElement;
+
+render_elements! {
+    /// Anything that a scene consists of.
+    pub(crate) SceneElement<R> where R: ImportAll + ImportMem;
+    Surface=Scaled<R>,
+    Sign=SignElement<R>,
+}
 
 /// A surface with a scale of its own.
 ///
-/// The damage tracker has one scale for all elements. Here guests' surfaces are shown pixel for
-/// pixel beside ordinary windows that follow the output's scale, so each element brings its scale
-/// along and the tracker's is ignored.
+/// The damage tracker has one scale for all elements. Here guests' surfaces, fitted to their
+/// monitor, are beside ordinary windows that follow the output's scale, so each element brings its
+/// scale along and the tracker's is ignored.
 #[derive(Debug)]
-pub(super) struct Scaled<R: Renderer> {
+pub(crate) struct Scaled<R: Renderer> {
     element: WaylandSurfaceRenderElement<R>,
     scale: Scale<f64>,
 }
 
-/// The elements of a scene, front to back. Surfaces whose buffers can't be imported are left out;
-/// smithay logs them.
-pub(super) fn elements<R>(renderer: &mut R, scene: &[Layer]) -> Vec<Scaled<R>>
+/// The elements of a scene, front to back. What can't be imported is left out; the log says so.
+pub(super) fn elements<R>(renderer: &mut R, scene: &[Layer]) -> Vec<SceneElement<R>>
 where
-    R: Renderer + ImportAll,
+    R: Renderer + ImportAll + ImportDma + ImportMem,
     R::TextureId: Clone + 'static,
 {
-    let mut elements = Vec::new();
+    let mut elements = Vec::with_capacity(scene.len());
     for layer in scene {
-        let surfaces: Vec<WaylandSurfaceRenderElement<R>> = render_elements_from_surface_tree(
-            renderer,
-            &layer.surface,
-            layer.at,
-            layer.scale,
-            1.0,
-            Kind::Unspecified,
-        );
-        let scale = Scale::from(layer.scale);
-        elements.extend(
-            surfaces
-                .into_iter()
-                .map(|element| Scaled { element, scale }),
-        );
+        let kind = match layer.role {
+            Role::Window => Kind::Unspecified,
+            Role::Cursor => Kind::Cursor,
+        };
+        match &layer.content {
+            Content::Surface(surface) => {
+                let surfaces: Vec<WaylandSurfaceRenderElement<R>> =
+                    render_elements_from_surface_tree(
+                        renderer,
+                        surface,
+                        layer.at,
+                        layer.scale,
+                        1.0,
+                        kind,
+                    );
+                let scale = layer.scale;
+                let surfaces = surfaces
+                    .into_iter()
+                    .map(|element| SceneElement::Surface(Scaled { element, scale }));
+                elements.extend(surfaces);
+            }
+            Content::Sign(sign) => match SignElement::new(renderer, sign, layer.at, kind) {
+                Ok(sign) => elements.push(SceneElement::Sign(sign)),
+                Err(error) => debug!("Leaving a sign out: {error}"),
+            },
+        }
     }
     elements
 }
@@ -103,7 +121,7 @@ impl<R: Renderer + ImportAll> Element for Scaled<R> {
 impl<R> RenderElement<R> for Scaled<R>
 where
     R: Renderer + ImportAll,
-    R::TextureId: Clone + 'static,
+    R::TextureId: 'static,
 {
     fn draw(
         &self,

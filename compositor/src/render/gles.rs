@@ -7,7 +7,8 @@ use std::ffi::CStr;
 
 use smithay::{
     backend::{
-        allocator::Fourcc,
+        allocator::{Fourcc, gbm::GbmDevice},
+        drm::{DrmDeviceFd, DrmNode, NodeType},
         egl::{
             EGLContext, EGLDevice, EGLDisplay,
             native::{EGLNativeDisplay, EGLSurfacelessDisplay},
@@ -80,13 +81,30 @@ pub(super) fn open(software: Software) -> Result<GlesPainter, String> {
     }
 }
 
+/// Opens a GLES renderer on the GPU of a card that shows the pictures.
+///
+/// # Errors
+/// What EGL answered, or that it is no GPU though one is wanted.
+pub(super) fn open_on(
+    card: GbmDevice<DrmDeviceFd>,
+    software: Software,
+) -> Result<GlesPainter, String> {
+    let device = DrmNode::from_file(&card).ok().map(|node| {
+        // Clients may open that one.
+        let render = node.node_with_type(NodeType::Render).and_then(Result::ok);
+        render.unwrap_or(node).dev_id()
+    });
+    open_display(card, device, software)
+}
+
 fn open_display(
     native: impl EGLNativeDisplay + 'static,
     device: Option<u64>,
     wanted: Software,
 ) -> Result<GlesPainter, String> {
-    // SAFETY: The native display is an EGL device or the surfaceless platform; neither has a
-    // handle that could become invalid, and nothing here terminates the display behind smithay.
+    // SAFETY: The native display is an EGL device or the surfaceless platform, which have no handle
+    // that could become invalid, or a GBM device, which smithay's display keeps open; and nothing
+    // here terminates the display behind smithay.
     let display = unsafe { EGLDisplay::new(native) }.map_err(|error| error.to_string())?;
     let context = EGLContext::new(&display).map_err(|error| error.to_string())?;
     // SAFETY: The context was made a line above, is current nowhere and is moved in, so that it

@@ -6,13 +6,15 @@
 mod element;
 mod gles;
 mod painter;
+pub(crate) mod scanout;
 mod scene;
 
 use std::{fmt, str::FromStr};
 
 use smithay::{
     backend::{
-        allocator::{Format, dmabuf::Dmabuf},
+        allocator::{Format, dmabuf::Dmabuf, gbm::GbmDevice},
+        drm::DrmDeviceFd,
         renderer::{element::RenderElementStates, pixman::PixmanRenderer, sync::SyncPoint},
     },
     reexports::{pixman, wayland_server::protocol::wl_shm},
@@ -21,9 +23,9 @@ use smithay::{
 use thiserror::Error;
 use tracing::info;
 
-use crate::screenshot::Image;
+use crate::{backend::OutputId, screenshot::Image};
 
-pub use scene::Layer;
+pub use scene::{Content, Layer, Role};
 
 use gles::{GlesPainter, Software};
 use painter::Painter;
@@ -84,7 +86,7 @@ pub struct RenderError {
 }
 
 impl RenderError {
-    fn new(attempt: &'static str, reason: impl fmt::Display) -> Self {
+    pub(crate) fn new(attempt: &'static str, reason: impl fmt::Display) -> Self {
         Self {
             attempt,
             reason: reason.to_string(),
@@ -103,20 +105,45 @@ pub struct Composed {
     pub drawn: bool,
     /// What became of each surface.
     pub states: RenderElementStates,
-    /// Reached when the picture is complete.
+    /// Reached when the picture is complete. Where a display waits for that by itself, this is
+    /// still that moment: it decides how early to compose.
     pub sync: SyncPoint,
+    /// How it becomes visible.
+    pub shown: Shown,
+}
+
+/// How a composed output becomes visible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// A display flips to it, and tells when it has.
+    Flip,
+    /// At the next vblank of the output's own clock: because there is no display, or because
+    /// nothing changed and there is nothing to flip to.
+    AtVblank,
+}
+
+impl Composed {
+    /// For an output that shows what it showed before, whatever is in the scene.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            drawn: false,
+            states: RenderElementStates::default(),
+            sync: SyncPoint::signaled(),
+            shown: Shown::AtVblank,
+        }
+    }
 }
 
 /// What can be done with either renderer.
 pub trait Paint {
-    /// Draws what changed of a scene into the picture that is kept for the `output`th output, all
-    /// of it where there is none of this size yet.
+    /// Draws what changed of a scene into the picture that is kept for an output, all of it where
+    /// there is none of this size yet.
     ///
     /// # Errors
     /// The renderer's own. The next call then draws everything.
     fn compose(
         &mut self,
-        output: usize,
+        output: OutputId,
         size: Size<i32, Physical>,
         scene: &[Layer],
     ) -> Result<Composed, RenderError>;
@@ -125,7 +152,10 @@ pub trait Paint {
     ///
     /// # Errors
     /// The renderer's own; also if the output was never composed.
-    fn read_back(&mut self, output: usize) -> Result<Image, RenderError>;
+    fn read_back(&mut self, output: OutputId) -> Result<Image, RenderError>;
+
+    /// Drops the picture that is kept for an output.
+    fn forget(&mut self, output: OutputId);
 
     /// Draws a scene on black, once.
     ///
@@ -169,6 +199,34 @@ impl Renderer {
                 Ok(renderer) => renderer,
                 Err(reason) => {
                     info!("Drawing with the CPU, because no GPU draws here: {reason}");
+                    Self::pixman()?
+                }
+            },
+        };
+        info!("Drawing with {}", renderer.description());
+        Ok(renderer)
+    }
+
+    /// Starts the wanted renderer for a card that shows the pictures: its own GPU's, if it has one.
+    ///
+    /// # Errors
+    /// What was asked for by name does not work on this card.
+    pub fn open_on(
+        choice: RendererChoice,
+        card: Option<GbmDevice<DrmDeviceFd>>,
+    ) -> Result<Self, OpenError> {
+        let gles = |software| {
+            let card = card.ok_or_else(|| "Mesa does not know the card".to_owned())?;
+            let painter = gles::open_on(card, software)?;
+            Ok(Self::Gles(Box::new(painter)))
+        };
+        let renderer = match choice {
+            RendererChoice::Gles => gles(Software::Allowed).map_err(OpenError::Gles)?,
+            RendererChoice::Pixman => Self::pixman()?,
+            RendererChoice::Auto => match gles(Software::Refused) {
+                Ok(renderer) => renderer,
+                Err(reason) => {
+                    info!("Drawing with the CPU, because the card's GPU does not: {reason}");
                     Self::pixman()?
                 }
             },

@@ -1,13 +1,13 @@
 //! Composing with any renderer of smithay's.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use smithay::{
     backend::{
         allocator::{Format, Fourcc, dmabuf::Dmabuf},
         renderer::{
-            Bind, Color32F, ExportMem, ImportAll, ImportDma, ImportMemWl, Offscreen, Renderer,
-            TextureFilter,
+            Bind, Color32F, ExportMem, ImportAll, ImportDma, ImportMem, ImportMemWl, Offscreen,
+            Renderer, TextureFilter,
             damage::OutputDamageTracker,
             pixman::{PixmanError, PixmanRenderer},
         },
@@ -16,11 +16,11 @@ use smithay::{
     utils::{Physical, Rectangle, Size, Transform},
 };
 
-use super::{Composed, Layer, Paint, RenderError, element::elements};
-use crate::screenshot::Image;
+use super::{Composed, Layer, Paint, RenderError, Shown, element::elements};
+use crate::{backend::OutputId, screenshot::Image};
 
 /// What shows where no window is. Opaque, so that pictures are.
-const BACKGROUND: Color32F = Color32F::BLACK;
+pub(super) const BACKGROUND: Color32F = Color32F::BLACK;
 
 /// The byte order of pictures that are read back: R, G, B, A.
 const READ_BACK: Fourcc = Fourcc::Abgr8888;
@@ -35,7 +35,7 @@ pub struct Painter<R, T> {
     /// Whether to wait for each picture: a software renderer's threads read clients' memory until
     /// it is complete, and nothing keeps the clients from writing meanwhile.
     wait: bool,
-    targets: Vec<Option<Target<T>>>,
+    targets: BTreeMap<OutputId, Target<T>>,
 }
 
 /// The kept picture of one output.
@@ -79,7 +79,7 @@ impl<R: Renderer, T> Painter<R, T> {
             device,
             format,
             wait,
-            targets: Vec::new(),
+            targets: BTreeMap::new(),
         })
     }
 }
@@ -91,6 +91,11 @@ impl<R, T> Painter<R, T> {
 
     pub(super) fn device(&self) -> Option<u64> {
         self.device
+    }
+
+    /// smithay's renderer.
+    pub(crate) fn renderer(&mut self) -> &mut R {
+        &mut self.renderer
     }
 }
 
@@ -120,7 +125,7 @@ fn draw<R, T>(
     scene: &[Layer],
 ) -> Result<Composed, RenderError>
 where
-    R: Renderer + ImportAll + Bind<T>,
+    R: Renderer + ImportAll + ImportDma + ImportMem + Bind<T>,
     R::TextureId: Clone + 'static,
 {
     let failed = |error: &dyn fmt::Display| RenderError::new("draw a picture", error);
@@ -138,6 +143,7 @@ where
         drawn: result.damage.is_some(),
         states: result.states,
         sync: result.sync,
+        shown: Shown::AtVblank,
     };
     target.drawn = true;
     Ok(composed)
@@ -163,25 +169,22 @@ where
 
 impl<R, T> Paint for Painter<R, T>
 where
-    R: Renderer + ImportAll + ImportMemWl + ImportDma + ExportMem + Offscreen<T>,
+    R: Renderer + ImportAll + ImportMem + ImportMemWl + ImportDma + ExportMem + Offscreen<T>,
     R::TextureId: Clone + 'static,
 {
     fn compose(
         &mut self,
-        output: usize,
+        output: OutputId,
         size: Size<i32, Physical>,
         scene: &[Layer],
     ) -> Result<Composed, RenderError> {
-        if self.targets.len() <= output {
-            self.targets.resize_with(output + 1, || None);
-        }
-        let kept = self.targets[output].take();
+        let kept = self.targets.remove(&output);
         let mut target = match kept.filter(|target| target.size == size) {
             Some(target) => target,
             None => self.target(size)?,
         };
         let composed = draw(&mut self.renderer, &mut target, scene);
-        self.targets[output] = Some(target);
+        self.targets.insert(output, target);
         let composed = composed?;
         if self.wait && composed.sync.wait().is_err() {
             return Err(RenderError::new("wait for a picture", "interrupted"));
@@ -189,13 +192,16 @@ where
         Ok(composed)
     }
 
-    fn read_back(&mut self, output: usize) -> Result<Image, RenderError> {
+    fn read_back(&mut self, output: OutputId) -> Result<Image, RenderError> {
         let target = self
             .targets
-            .get_mut(output)
-            .and_then(Option::as_mut)
+            .get_mut(&output)
             .ok_or_else(|| RenderError::new("read a picture back", "nothing was drawn yet"))?;
         read(&mut self.renderer, target)
+    }
+
+    fn forget(&mut self, output: OutputId) {
+        self.targets.remove(&output);
     }
 
     fn picture(

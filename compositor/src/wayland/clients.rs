@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    collections::{BTreeMap, HashMap},
     fmt,
     io::{self, ErrorKind},
     os::{
@@ -13,7 +14,7 @@ use std::{
 };
 
 use calloop::{
-    Interest, LoopHandle, Mode, PostAction,
+    EventSource, Interest, LoopHandle, Mode, PostAction, RegistrationToken,
     channel::{Event, Sender, channel},
     generic::Generic,
 };
@@ -21,10 +22,10 @@ use smithay::{
     backend::allocator::dmabuf::DmabufSource,
     reexports::wayland_server::{
         Client, Display, DisplayHandle, Resource,
-        backend::{ClientData, ClientId, DisconnectReason},
+        backend::{ClientData, ClientId, DisconnectReason, protocol::ProtocolError},
         protocol::wl_surface::WlSurface,
     },
-    wayland::compositor::CompositorClientState,
+    wayland::{compositor::CompositorClientState, drm_syncobj::DrmSyncPointSource},
 };
 use tracing::{debug, error, warn};
 
@@ -33,6 +34,10 @@ use crate::state::{HasState, State};
 /// How many bytes may wait for a client that does not read, before it is disconnected. A device
 /// that is busy for a few seconds is not to lose its windows for that.
 const MAX_BACKLOG: usize = 1024 * 1024;
+
+/// How many commits of a client may wait for its GPU. Each takes a descriptor, and what it waits for
+/// may never come.
+const MAX_WAITS: usize = 256;
 
 /// What is known of one client.
 #[derive(Debug)]
@@ -75,12 +80,43 @@ impl ClientData for ClientState {
     }
 }
 
+/// What tells that a client's GPU is done.
+#[derive(Debug)]
+pub(crate) enum Ready {
+    /// The memory that it writes.
+    Memory(DmabufSource),
+    /// A point that the client named.
+    Point(DrmSyncPointSource),
+}
+
+/// The sources in the loop that clients' commits wait for.
+#[derive(Debug, Default)]
+struct Waits {
+    clients: HashMap<ClientId, BTreeMap<u64, RegistrationToken>>,
+    next: u64,
+}
+
+impl Waits {
+    fn count(&self, client: &ClientId) -> usize {
+        self.clients.get(client).map_or(0, BTreeMap::len)
+    }
+
+    fn done(&mut self, client: &ClientId, wait: u64) {
+        if let Some(waits) = self.clients.get_mut(client) {
+            waits.remove(&wait);
+            if waits.is_empty() {
+                self.clients.remove(client);
+            }
+        }
+    }
+}
+
 /// All clients.
 pub struct Clients {
     display: DisplayHandle,
     gone: Sender<ClientId>,
     /// Has a client's commit wait for its GPU, without the loop waiting for it.
-    when_ready: Box<dyn Fn(DmabufSource, Client) -> bool>,
+    when_ready: Box<dyn Fn(Ready, Client) -> bool>,
 }
 
 impl fmt::Debug for Clients {
@@ -118,6 +154,9 @@ impl Clients {
             )
             .map_err(|error| error.error)?;
 
+        let waits = Rc::new(RefCell::new(Waits::default()));
+        // Weak: a source that keeps its own loop alive would keep it for ever.
+        let (abandoned, waiting) = (Rc::clone(&waits), handle.downgrade());
         // A client that is disconnected while nothing of it is being read, because a message to it
         // or its memory turned out bad, would keep its windows until some client says something.
         let (gone, source) = channel();
@@ -127,6 +166,12 @@ impl Clients {
                     return;
                 };
                 let state = data.state();
+                let waits = abandoned.borrow_mut().clients.remove(&client);
+                if let Some(waiting) = waiting.upgrade() {
+                    for token in waits.unwrap_or_default().into_values() {
+                        waiting.remove(token);
+                    }
+                }
                 // An error says that the client is gone, which is why we are here.
                 let _ = display
                     .borrow_mut()
@@ -136,11 +181,14 @@ impl Clients {
             })
             .map_err(|error| error.error)?;
 
-        let waiting = handle.clone();
+        let (handle, ours) = (handle.clone(), display_handle.clone());
         Ok(Self {
             display: display_handle,
             gone,
-            when_ready: Box::new(move |source, client| wait_for(&waiting, source, client)),
+            when_ready: Box::new(move |source, client| match source {
+                Ready::Memory(source) => wait_for(&ours, &handle, &waits, source, client),
+                Ready::Point(source) => wait_for(&ours, &handle, &waits, source, client),
+            }),
         })
     }
 
@@ -175,7 +223,8 @@ impl Clients {
     }
 
     /// Calls the client's blockers off when the source is ready. `false` if it can't be waited for.
-    pub(crate) fn when_ready(&self, source: DmabufSource, client: Client) -> bool {
+    /// A client with far too much to wait for is disconnected.
+    pub(crate) fn when_ready(&self, source: Ready, client: Client) -> bool {
         (self.when_ready)(source, client)
     }
 
@@ -191,12 +240,41 @@ impl Clients {
     }
 }
 
-fn wait_for<D: HasState>(
+/// Disconnects a client that wants more than anybody may have.
+pub(super) fn disconnect(display: &DisplayHandle, client: &Client, why: String) {
+    let error = ProtocolError {
+        // `no_memory` of `wl_display`.
+        code: 2,
+        object_id: 1,
+        object_interface: "wl_display".to_owned(),
+        message: why,
+    };
+    client.kill(display, error);
+}
+
+fn wait_for<D, S>(
+    display: &DisplayHandle,
     handle: &LoopHandle<'static, D>,
-    source: DmabufSource,
+    waits: &Rc<RefCell<Waits>>,
+    source: S,
     client: Client,
-) -> bool {
-    let done = handle.insert_source(source, move |(), _, data: &mut D| {
+) -> bool
+where
+    D: HasState,
+    S: EventSource<Event = (), Ret = io::Result<()>> + 'static,
+{
+    let id = client.id();
+    if waits.borrow().count(&id) >= MAX_WAITS {
+        let why = format!("more than {MAX_WAITS} commits wait for a GPU");
+        disconnect(display, &client, why);
+        return false;
+    }
+    let mut all = waits.borrow_mut();
+    all.next += 1;
+    let wait = all.next;
+    let done = Rc::clone(waits);
+    let added = handle.insert_source(source, move |(), _, data: &mut D| {
+        done.borrow_mut().done(&client.id(), wait);
         let state = data.state();
         if let Some(client_state) = client.get_data::<ClientState>() {
             let display = state.clients.display.clone();
@@ -205,5 +283,74 @@ fn wait_for<D: HasState>(
         state.settle();
         Ok(())
     });
-    done.is_ok()
+    if let Ok(token) = &added {
+        all.clients.entry(id).or_default().insert(wait, *token);
+    }
+    added.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use calloop::EventLoop;
+    use smithay::backend::allocator::{
+        Fourcc, Modifier,
+        dmabuf::{Dmabuf, DmabufFlags},
+    };
+
+    use super::*;
+    use crate::{backend::OutputOptions, render::RendererChoice, state::Options};
+
+    /// A client, and our end of its connection.
+    fn client(state: &mut State) -> (Client, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let data = ClientState {
+            compositor: CompositorClientState::default(),
+            guest: None,
+            gone: state.clients.gone.clone(),
+        };
+        let client = state.clients.display.insert_client(ours, Arc::new(data));
+        (client.unwrap(), theirs)
+    }
+
+    fn descriptors() -> usize {
+        fs::read_dir("/proc/self/fd").unwrap().count()
+    }
+
+    /// Memory that its GPU never finishes: the end of a pipe of which nothing ever comes out.
+    fn never_ready(pipe: &OwnedFd) -> Ready {
+        let mut dmabuf = Dmabuf::builder(
+            (1, 1),
+            Fourcc::Xrgb8888,
+            Modifier::Linear,
+            DmabufFlags::empty(),
+        );
+        dmabuf.add_plane(pipe.try_clone().unwrap(), 0, 0, 4);
+        let blocker = dmabuf.build().unwrap().generate_blocker(Interest::READ);
+        Ready::Memory(blocker.unwrap().1)
+    }
+
+    #[test]
+    fn what_never_gets_ready_takes_no_descriptors_beyond_its_client() {
+        let mut event_loop: EventLoop<'static, State> = EventLoop::try_new().unwrap();
+        let options = Options {
+            outputs: vec![OutputOptions::new("a", 8, 8)],
+            renderer: RendererChoice::Pixman,
+        };
+        let mut state = State::new(&options, &event_loop.handle()).unwrap();
+        let (pipe, _writer) = rustix::pipe::pipe().unwrap();
+        let before = descriptors();
+        let (client, theirs) = client(&mut state);
+        for _ in 0..MAX_WAITS {
+            assert!(state.clients.when_ready(never_ready(&pipe), client.clone()));
+        }
+        assert!(descriptors() > before + MAX_WAITS);
+        assert!(!state.clients.when_ready(never_ready(&pipe), client.clone()));
+        drop(client);
+        while descriptors() > before + 1 {
+            event_loop.dispatch(None, &mut state).unwrap();
+        }
+        drop(theirs);
+    }
 }

@@ -1,16 +1,21 @@
 //! The Wayland server: its clients, its windows and its protocols.
 //!
-//! `handlers/` holds what we decide, a file per protocol; the mechanics are smithay's.
+//! `handlers/` holds what we decide, a file per protocol; the mechanics are smithay's, or those of
+//! `protocols/` where it lacks them.
 
 mod clients;
+mod globals;
 mod handlers;
-mod protocols;
+pub mod protocols;
 mod windows;
 
 use rustix::time::ClockId;
 
 pub use clients::{ClientState, Clients};
-pub use protocols::Protocols;
+pub use globals::Protocols;
+pub(crate) use globals::dmabuf_offer;
+pub(crate) use handlers::syncobj_global;
+pub(crate) use handlers::{Departed, prefer_scale};
 pub(crate) use windows::size_of;
 pub use windows::{ResizeError, WindowInfo, Windows};
 

@@ -1,16 +1,18 @@
 //! A compositor and its clients in one event loop.
 
 use std::{
+    collections::HashMap,
     os::{fd::OwnedFd, unix::net::UnixStream},
     time::{Duration, Instant},
 };
 
 use calloop::EventLoop;
 use compositor::{
-    backend::OutputOptions,
+    backend::{Backend, Headless, HostOutput, Monitor, OutputId, OutputOptions, now},
+    desktop::Policy,
     render::{Renderer, RendererChoice},
     screenshot::{Image, ScreenshotTarget},
-    state::{HasState, Options, State},
+    state::{HasState, Options, Parts, State},
 };
 
 use crate::client::Client;
@@ -33,6 +35,7 @@ pub struct Fixture {
     event_loop: EventLoop<'static, App>,
     app: App,
     clients: Vec<Option<Client>>,
+    monitors: HashMap<String, OutputId>,
 }
 
 /// Names a client of a fixture.
@@ -73,11 +76,56 @@ impl Fixture {
         let event_loop = EventLoop::try_new().unwrap();
         let options = Options { outputs, renderer };
         let state = State::new::<App>(&options, &event_loop.handle()).unwrap();
+        Self::around(event_loop, state)
+    }
+
+    /// A kiosk with these monitors, whose pictures exist in memory only.
+    pub fn kiosk(renderer: RendererChoice, monitors: Vec<Monitor>) -> Self {
+        let mut fixture = Self::assemble(Headless::default(), renderer, Policy::Kiosk);
+        for monitor in monitors {
+            fixture.plug(monitor);
+        }
+        fixture
+    }
+
+    /// A compositor without monitors.
+    pub fn assemble(backend: Headless, renderer: RendererChoice, policy: Policy) -> Self {
+        let event_loop = EventLoop::try_new().unwrap();
+        let parts = Parts {
+            backend: Backend::Headless(backend),
+            renderer: Renderer::open(renderer).unwrap(),
+            policy,
+        };
+        let state = State::assemble::<App>(parts, &event_loop.handle()).unwrap();
+        Self::around(event_loop, state)
+    }
+
+    fn around(event_loop: EventLoop<'static, App>, state: State) -> Self {
         Self {
             event_loop,
             app: App { state },
             clients: Vec::new(),
+            monitors: HashMap::new(),
         }
+    }
+
+    /// A monitor is plugged in.
+    pub fn plug(&mut self, monitor: Monitor) {
+        let output = HostOutput::new(monitor, now());
+        let name = output.name();
+        let id = self.state().add_output(output);
+        self.monitors.insert(name, id);
+    }
+
+    /// A monitor that was plugged in is unplugged.
+    pub fn unplug(&mut self, name: &str) {
+        let id = self.monitors.remove(name).unwrap();
+        self.state().remove_output(id);
+    }
+
+    /// The output of a monitor that was plugged in.
+    pub fn monitor(&self, name: &str) -> OutputId {
+        self.monitors[name]
     }
 
     pub fn state(&mut self) -> &mut State {
@@ -152,6 +200,20 @@ impl Fixture {
             fixture.client(id).protocol_error().is_some()
         });
         self.client(id).protocol_error().unwrap()
+    }
+
+    /// How often the compositor wakes up in a while in which nobody does anything.
+    pub fn turns_in(&mut self, time: Duration) -> u32 {
+        let end = Instant::now() + time;
+        let mut turns = 0;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return turns;
+            }
+            self.turn(left);
+            turns += 1;
+        }
     }
 
     fn turn(&mut self, timeout: Duration) {

@@ -3,9 +3,18 @@
 
 mod client;
 mod fixture;
+mod hands;
 
 mod clients;
+mod device;
+mod display;
 mod dmabuf;
+mod guest_protocol;
+mod hostile;
+mod hotplug;
+mod input;
+mod kiosk;
 mod pacing;
 mod pictures;
 mod places;
+mod signs;

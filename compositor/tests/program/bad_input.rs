@@ -24,6 +24,7 @@ fn usage_errors_have_exit_status_2() {
             "17",
         ],
         &["headless", "--output", "1920"],
+        &["kiosk", "--device", "first"],
         &["demo", "--seconds", "0"],
         &["msg", "screenshot"],
     ] {
@@ -51,6 +52,7 @@ fn a_config_error_is_shown_with_its_place_and_a_hint() {
     for arguments in [
         &["validate", "c.toml"][..],
         &["headless", "--config", "c.toml"],
+        &["kiosk", "--config", "c.toml"],
         &["run", "--config", "c.toml", "a"],
     ] {
         let ran = place.run(arguments);

@@ -1,7 +1,9 @@
 //! The program as its users meet it: started, looked at from outside, ended.
 
 mod bad_input;
+mod kiosk;
 mod life;
+mod service;
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -59,6 +61,10 @@ impl Place {
             "LUCARNE_SOCKET",
             "LUCARNE_LOG",
             "RUST_LOG",
+            "JOURNAL_STREAM",
+            "NOTIFY_SOCKET",
+            "WATCHDOG_USEC",
+            "WATCHDOG_PID",
         ] {
             command.env_remove(name);
         }
@@ -72,21 +78,7 @@ impl Place {
     /// Starts `lucarne headless`, and waits until it is ready.
     fn headless(&self, arguments: &[&str]) -> Headless {
         let mut command = self.lucarne(&["headless", "--renderer", "pixman"]);
-        let mut child = command
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut value = |name: &str| {
-            let line = lines.next().unwrap().unwrap();
-            line.strip_prefix(name).unwrap().to_owned()
-        };
-        Headless {
-            display: value("WAYLAND_DISPLAY="),
-            socket: value("LUCARNE_SOCKET=").into(),
-            child,
-        }
+        Headless::start(command.args(arguments))
     }
 }
 
@@ -136,6 +128,21 @@ struct Headless {
 }
 
 impl Headless {
+    /// Starts a command that is one, and waits until it is ready.
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut value = |name: &str| {
+            let line = lines.next().unwrap().unwrap();
+            line.strip_prefix(name).unwrap().to_owned()
+        };
+        Self {
+            display: value("WAYLAND_DISPLAY="),
+            socket: value("LUCARNE_SOCKET=").into(),
+            child,
+        }
+    }
+
     /// Waits for its end; its exit status.
     fn wait(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()

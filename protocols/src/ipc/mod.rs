@@ -9,16 +9,21 @@
 
 pub mod device;
 mod lines;
+mod output;
 mod stats;
 
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 pub use lines::{LineBuffer, LineError, to_line};
+pub use output::{
+    MonitorIdentity, Output, OutputFrames, OutputMode, Plane, PlaneKind, PlaneOwner, Position,
+    Renderer,
+};
 pub use stats::{CursorState, DeviceStats, GuestStats, PresentPath, Reason, ScanoutStats};
 
 /// The environment variable that holds the path of the control socket.
@@ -64,6 +69,12 @@ pub enum Request {
         width: u32,
         /// Pixels.
         height: u32,
+    },
+    /// Switch to a guest: show it on its monitors and give it the keyboard; answered with
+    /// [`Answer::Done`].
+    Focus {
+        /// Its name.
+        guest: String,
     },
     /// End the program and what it started; answered with [`Answer::Done`].
     Quit,
@@ -198,45 +209,19 @@ pub enum GuestState {
     Unknown,
 }
 
-/// A monitor of the host.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Output {
-    /// Its name.
-    pub name: String,
-    /// Width in pixels.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
-    /// Refresh rate in millihertz: 60 Hz is 60 000.
-    pub millihertz: u32,
-    /// Where it is among the others.
-    pub position: Position,
-    /// Pixels per logical pixel.
-    pub scale: f64,
-    /// What draws it.
-    pub renderer: Renderer,
-}
-
-/// A place in the space that all outputs share, in logical pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Position {
-    /// From the left.
-    pub x: i32,
-    /// From the top.
-    pub y: i32,
-}
-
-/// What draws an output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Renderer {
-    /// OpenGL ES, on a GPU or in software.
-    Gles,
-    /// The CPU, by Pixman.
-    Pixman,
-    /// One of a newer version.
-    #[serde(other)]
-    Unknown,
+/// The word of the JSON.
+impl fmt::Display for GuestState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Starting => "starting",
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Restarting => "restarting",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        })
+    }
 }
 
 /// A saved screenshot.

@@ -5,7 +5,7 @@ use super::{device::*, *};
 #[track_caller]
 fn assert_json<T>(value: &T, json: &str)
 where
-    T: Serialize + for<'de> Deserialize<'de> + PartialEq + std::fmt::Debug,
+    T: Serialize + for<'de> Deserialize<'de> + PartialEq + fmt::Debug,
 {
     assert_eq!(serde_json::to_string(value).unwrap(), json);
     assert_eq!(serde_json::from_str::<T>(json).unwrap(), *value);
@@ -50,6 +50,12 @@ fn requests() {
             guest: guest.clone(),
         },
         r#"{"restart":{"guest":"debian"}}"#,
+    );
+    assert_json(
+        &Request::Focus {
+            guest: guest.clone(),
+        },
+        r#"{"focus":{"guest":"debian"}}"#,
     );
     assert_json(
         &Request::Resize {
@@ -138,6 +144,7 @@ fn guests() {
         (GuestState::Failed, r#""failed""#),
     ] {
         assert_json(&state, name);
+        assert_eq!(format!("\"{state}\""), name);
     }
 }
 
@@ -151,15 +158,84 @@ fn outputs() {
         position: Position { x: -5, y: 0 },
         scale: 1.5,
         renderer: Renderer::Pixman,
+        monitor: MonitorIdentity {
+            make: "DEL".to_owned(),
+            width_mm: 520,
+            ..MonitorIdentity::default()
+        },
+        transform: "90".to_owned(),
+        vrr: true,
+        enabled: false,
+        modes: vec![OutputMode {
+            width: 800,
+            height: 600,
+            millihertz: 75_000,
+            preferred: true,
+        }],
+        frames: OutputFrames {
+            direct: 5,
+            composited: 2,
+            missed: 1,
+        },
+        planes: vec![
+            plane(PlaneKind::Primary, PlaneOwner::Composed),
+            plane(
+                PlaneKind::Overlay,
+                PlaneOwner::Guest {
+                    name: "a".to_owned(),
+                    scanout: Some(1),
+                },
+            ),
+        ],
+        composited: Some(Reason {
+            code: "covered".to_owned(),
+            text: "x".to_owned(),
+        }),
     };
     assert_json(
         &Reply::Ok(Answer::Outputs(vec![output])),
         concat!(
             r#"{"ok":{"outputs":[{"name":"HEADLESS-1","width":1920,"height":1080,"#,
-            r#""millihertz":60000,"position":{"x":-5,"y":0},"scale":1.5,"renderer":"pixman"}]}}"#
+            r#""millihertz":60000,"position":{"x":-5,"y":0},"scale":1.5,"renderer":"pixman","#,
+            r#""monitor":{"make":"DEL","model":"","serial":"","width_mm":520,"height_mm":0},"#,
+            r#""transform":"90","vrr":true,"enabled":false,"modes":[{"width":800,"height":600,"#,
+            r#""millihertz":75000,"preferred":true}],"#,
+            r#""frames":{"direct":5,"composited":2,"missed":1},"#,
+            r#""planes":[{"kind":"primary","framebuffer":7,"format":"XR24","width":64,"#,
+            r#""height":32,"x":-1,"y":2,"owner":"composed"},{"kind":"overlay","framebuffer":7,"#,
+            r#""format":"XR24","width":64,"height":32,"x":-1,"y":2,"#,
+            r#""owner":{"guest":{"name":"a","scanout":1}}}],"#,
+            r#""composited":{"code":"covered","text":"x"}}]}}"#
         ),
     );
     assert_json(&Renderer::Gles, r#""gles""#);
+}
+
+fn plane(kind: PlaneKind, owner: PlaneOwner) -> Plane {
+    Plane {
+        kind,
+        framebuffer: 7,
+        format: Some("XR24".to_owned()),
+        width: 64,
+        height: 32,
+        x: -1,
+        y: 2,
+        owner,
+    }
+}
+
+#[test]
+fn an_output_of_an_older_program_has_no_planes() {
+    let text = concat!(
+        r#"{"name":"HEADLESS-1","width":1920,"height":1080,"millihertz":60000,"#,
+        r#""position":{"x":0,"y":0},"scale":1.0,"renderer":"pixman"}"#
+    );
+    let output: Output = serde_json::from_str(text).unwrap();
+    assert_eq!(output.planes, []);
+    assert_eq!(output.transform, "normal");
+    assert!(output.enabled);
+    assert_eq!(output.modes, []);
+    assert_eq!(output.frames, OutputFrames::default());
 }
 
 fn scanout() -> ScanoutStats {

@@ -6,21 +6,33 @@ use smithay::{
         allocator::dmabuf::{Dmabuf, DmabufBlocker, DmabufSource},
         renderer::utils::on_commit_buffer_handler,
     },
-    delegate_compositor,
     desktop::{PopupKind, find_popup_root_surface, utils::with_surfaces_surface_tree},
-    reexports::wayland_server::{Client, Resource, protocol::wl_surface::WlSurface},
+    reexports::wayland_server::{
+        Client, Resource, delegate_dispatch, delegate_global_dispatch,
+        protocol::{
+            wl_callback::WlCallback, wl_compositor::WlCompositor, wl_region::WlRegion,
+            wl_subcompositor::WlSubcompositor, wl_subsurface::WlSubsurface, wl_surface::WlSurface,
+        },
+    },
     wayland::{
         compositor::{
-            BufferAssignment, CompositorClientState, CompositorHandler, CompositorState,
-            SubsurfaceCachedState, SurfaceAttributes, add_blocker, add_pre_commit_hook,
-            get_children, get_parent, is_sync_subsurface, with_states,
+            Blocker, BufferAssignment, CompositorClientState, CompositorHandler, CompositorState,
+            RegionUserData, SubsurfaceCachedState, SubsurfaceUserData, SurfaceAttributes,
+            SurfaceUserData, add_blocker, add_pre_commit_hook, get_children, get_parent,
+            is_sync_subsurface, with_states,
         },
         dmabuf::get_dmabuf,
     },
 };
 use tracing::debug;
 
-use crate::{state::State, wayland::ClientState};
+use crate::{
+    backend::{OutputId, now},
+    state::State,
+    wayland::{ClientState, clients::Ready},
+};
+
+use super::drm_syncobj::acquire_blocker;
 
 impl CompositorHandler for State {
     fn compositor_state(&mut self) -> &mut CompositorState {
@@ -57,37 +69,32 @@ impl CompositorHandler for State {
         }
         self.configure_first(&root);
         if root == *surface && self.windows.toplevel(surface).is_some() {
-            let before = self.windows.output(surface);
-            let output = self.windows.committed(surface);
-            self.window_changed(surface, before, output);
-        } else if let Some(output) = self.windows.output(&self.toplevel_of(root)) {
-            self.queue_redraw(output);
+            self.windows.committed(surface);
+        }
+        // Windows without an output are seen to when everything is settled.
+        if let Some(output) = self.windows.output(&self.toplevel_of(root.clone())) {
+            self.surface_changed(output, &root);
+        } else {
+            self.pointer_committed(surface);
         }
     }
 
     fn destroyed(&mut self, _: &WlSurface) {
         // A subsurface goes at once, without a commit of its parent, and where it was is not known
         // any more.
-        for output in 0..self.outputs.len() {
-            self.queue_redraw(output);
-        }
+        self.queue_redraw_all();
     }
 }
 
 impl State {
-    /// A window that was on one output is now on another, or on none, or shows something else.
-    pub(super) fn window_changed(
-        &mut self,
-        surface: &WlSurface,
-        before: Option<usize>,
-        after: Option<usize>,
-    ) {
-        if before != after
-            && let Some(left) = before.and_then(|index| self.outputs.get(index))
-        {
-            with_surfaces_surface_tree(surface, |surface, _| left.output.leave(surface));
-        }
-        for output in [before, after].into_iter().flatten() {
+    /// Something about a surface or its subsurfaces on an output is different.
+    pub(crate) fn surface_changed(&mut self, output: OutputId, root: &WlSurface) {
+        if self.paused {
+            let now = now();
+            with_surfaces_surface_tree(root, |surface, states| {
+                self.hidden.add(surface, states, now);
+            });
+        } else {
             self.queue_redraw(output);
         }
     }
@@ -95,6 +102,11 @@ impl State {
     /// Holds a commit back whose dma-buf the client's GPU is still drawing. Whoever reads it, a
     /// GPU or the CPU, would have to wait, and every other client with it.
     fn hold_back_until_rendered(&mut self, surface: &WlSurface) {
+        if let Some((blocker, source)) = acquire_blocker(surface) {
+            // The client says itself when it is done, which counts instead of what its memory says.
+            self.hold_back(surface, blocker, Ready::Point(source));
+            return;
+        }
         let Some(dmabuf) = with_states(surface, |states| {
             let mut attributes = states.cached_state.get::<SurfaceAttributes>();
             match &attributes.pending().buffer {
@@ -107,15 +119,19 @@ impl State {
         let Some((blocker, source)) = blocker(&dmabuf) else {
             return;
         };
+        self.hold_back(surface, blocker, Ready::Memory(source));
+    }
+
+    fn hold_back(&self, surface: &WlSurface, blocker: impl Blocker + Send + 'static, until: Ready) {
         if let Some(client) = surface.client()
-            && self.clients.when_ready(source, client)
+            && self.clients.when_ready(until, client)
         {
             add_blocker(surface, blocker);
         }
     }
 
     /// The toplevel that a menu belongs to; other surfaces as they are.
-    fn toplevel_of(&self, root: WlSurface) -> WlSurface {
+    pub(crate) fn toplevel_of(&self, root: WlSurface) -> WlSurface {
         let popup = self.windows.popups.find_popup(&root);
         popup
             .and_then(|popup| find_popup_root_surface(&popup).ok())
@@ -124,12 +140,8 @@ impl State {
 
     /// Answers a window's first commit, which has no buffer, with its first size.
     fn configure_first(&mut self, root: &WlSurface) {
-        if let Some(toplevel) = self.windows.toplevel(root) {
-            if !toplevel.is_initial_configure_sent() {
-                let bounds = self.first_bounds(root);
-                toplevel.with_pending_state(|state| state.bounds = Some(bounds));
-                toplevel.send_configure();
-            }
+        if self.windows.toplevel(root).is_some() {
+            self.windows.configure_first(root);
         } else if let Some(PopupKind::Xdg(popup)) = self.windows.popups.find_popup(root)
             && !popup.is_initial_configure_sent()
             && let Err(error) = popup.send_configure()
@@ -159,4 +171,11 @@ fn blocker(dmabuf: &Dmabuf) -> Option<(DmabufBlocker, DmabufSource)> {
     dmabuf.generate_blocker(Interest::READ).ok()
 }
 
-delegate_compositor!(State);
+// What `delegate_compositor!` says, but for requests to `wl_subcompositor`.
+delegate_global_dispatch!(State: [WlCompositor: ()] => CompositorState);
+delegate_global_dispatch!(State: [WlSubcompositor: ()] => CompositorState);
+delegate_dispatch!(State: [WlCompositor: ()] => CompositorState);
+delegate_dispatch!(State: [WlSurface: SurfaceUserData] => CompositorState);
+delegate_dispatch!(State: [WlRegion: RegionUserData] => CompositorState);
+delegate_dispatch!(State: [WlCallback: ()] => CompositorState);
+delegate_dispatch!(State: [WlSubsurface: SubsurfaceUserData] => CompositorState);

@@ -5,16 +5,17 @@
 
 use std::os::fd::AsFd;
 
-use rustix::fs::{SealFlags, fcntl_get_seals};
+use rustix::fs::{SealFlags, fcntl_get_seals, fstatfs};
 use smithay::{
     backend::allocator::{Buffer, Modifier, dmabuf::Dmabuf, format::get_bpp},
     delegate_dmabuf,
-    wayland::dmabuf::{DmabufGlobal, DmabufHandler, DmabufState, ImportNotifier},
+    reexports::wayland_server::protocol::wl_surface::WlSurface,
+    wayland::dmabuf::{DmabufFeedback, DmabufGlobal, DmabufHandler, DmabufState, ImportNotifier},
 };
 use thiserror::Error;
 use tracing::{debug, warn};
 
-use crate::{render::RenderError, state::State};
+use crate::{backend::Backend, render::RenderError, state::State};
 
 /// Why a client's memory is not taken.
 #[derive(Debug, Error)]
@@ -29,9 +30,14 @@ enum Refusal {
     Stride { stride: u32, width: u32 },
     #[error("it is a memfd that can shrink while it is read")]
     Unsealed,
+    #[error("it is a file that can shrink while it is read")]
+    File,
     #[error(transparent)]
     Renderer(#[from] RenderError),
 }
+
+/// The type of the file system that dma-bufs are on, as `linux/magic.h` has it.
+const DMA_BUF_MAGIC: i64 = 0x444d_4142;
 
 impl DmabufHandler for State {
     fn dmabuf_state(&mut self) -> &mut DmabufState {
@@ -52,6 +58,21 @@ impl DmabufHandler for State {
             }
         }
     }
+
+    fn new_surface_feedback(
+        &mut self,
+        surface: &WlSurface,
+        _: &DmabufGlobal,
+    ) -> Option<DmabufFeedback> {
+        let Backend::Kms(kms) = &self.backend else {
+            return None;
+        };
+        // Clients ask before they show anything. What they hear then may change with the first
+        // frame, but most allocate by the first word.
+        let output = self.windows.output(&self.toplevel_of(surface.clone()));
+        let output = output.or_else(|| self.outputs.first())?;
+        kms.feedback(output).cloned()
+    }
 }
 
 fn check(dmabuf: &Dmabuf) -> Result<(), Refusal> {
@@ -69,16 +90,21 @@ fn check(dmabuf: &Dmabuf) -> Result<(), Refusal> {
         if u64::from(stride) < u64::from(width).saturating_mul(bytes) {
             return Err(Refusal::Stride { stride, width });
         }
-        // Software renderers take a memfd for a dma-buf. Reading beyond the end of one that its
-        // owner has cut off meanwhile kills this process; a real dma-buf can't be cut off and has
-        // no seals to ask for.
-        if let Ok(seals) = fcntl_get_seals(handle.as_fd())
-            && !seals.contains(SealFlags::SHRINK)
-        {
-            return Err(Refusal::Unsealed);
+        // Software renderers take a memfd, and any other file, for a dma-buf. Reading beyond the end
+        // of one that its owner has cut off meanwhile kills this process; a real dma-buf can't be
+        // cut off and has no seals to ask for.
+        match fcntl_get_seals(handle.as_fd()) {
+            Ok(seals) if seals.contains(SealFlags::SHRINK) => {}
+            Ok(_) => return Err(Refusal::Unsealed),
+            Err(_) if is_dma_buf(handle) => {}
+            Err(_) => return Err(Refusal::File),
         }
     }
     Ok(())
+}
+
+fn is_dma_buf(memory: impl AsFd) -> bool {
+    fstatfs(memory).is_ok_and(|system| system.f_type == DMA_BUF_MAGIC)
 }
 
 delegate_dmabuf!(State);

@@ -13,16 +13,20 @@ use crate::{backend::HostOutput, state::State, wayland::clients::is_guests};
 
 impl FractionalScaleHandler for State {
     fn new_fractional_scale(&mut self, surface: WlSurface) {
-        let scale = if is_guests(&surface) {
-            1.0
-        } else {
-            // Ordinary clients are all on the first output.
-            self.outputs.first().map_or(1.0, HostOutput::scale)
-        };
-        with_states(&surface, |states| {
-            with_fractional_scale(states, |fractional| fractional.set_preferred_scale(scale));
-        });
+        // Where it is going to be, it is told again when it is there.
+        let output = self.windows.desktop.output_of_clients();
+        let output = output.and_then(|id| self.outputs.get(id));
+        prefer_scale(&surface, output.map_or(1.0, HostOutput::scale));
     }
+}
+
+/// Tells a surface that it is on an output of this scale, if it does not know yet.
+pub(crate) fn prefer_scale(surface: &WlSurface, scale: f64) {
+    // Guests are shown pixel for pixel.
+    let scale = if is_guests(surface) { 1.0 } else { scale };
+    with_states(surface, |states| {
+        with_fractional_scale(states, |fractional| fractional.set_preferred_scale(scale));
+    });
 }
 
 delegate_fractional_scale!(State);

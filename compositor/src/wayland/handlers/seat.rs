@@ -2,7 +2,7 @@
 
 use smithay::{
     delegate_seat,
-    input::{Seat, SeatHandler, SeatState, pointer::CursorImageStatus},
+    input::{Seat, SeatHandler, SeatState, keyboard::LedState, pointer::CursorImageStatus},
     reexports::wayland_server::{Resource, protocol::wl_surface::WlSurface},
     wayland::selection::data_device::set_data_device_focus,
 };
@@ -24,8 +24,13 @@ impl SeatHandler for State {
         set_data_device_focus(self.clients.display(), seat, client);
     }
 
-    /// No pointer is shown: nothing here moves one. A guest's own pointer is part of its window.
-    fn cursor_image(&mut self, _: &Seat<Self>, _: CursorImageStatus) {}
+    fn cursor_image(&mut self, _: &Seat<Self>, image: CursorImageStatus) {
+        self.set_pointer_image(image);
+    }
+
+    fn led_state_changed(&mut self, _: &Seat<Self>, _: LedState) {
+        self.update_leds();
+    }
 }
 
 delegate_seat!(State);

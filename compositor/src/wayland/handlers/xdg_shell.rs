@@ -7,10 +7,10 @@ use smithay::{
         wayland_protocols::xdg::shell::server::xdg_wm_base,
         wayland_server::{
             Resource,
-            protocol::{wl_seat::WlSeat, wl_surface::WlSurface},
+            protocol::{wl_output::WlOutput, wl_seat::WlSeat},
         },
     },
-    utils::{Logical, Serial, Size},
+    utils::Serial,
     wayland::shell::xdg::{
         PopupSurface, PositionerState, ToplevelSurface, XdgShellHandler, XdgShellState,
     },
@@ -19,8 +19,11 @@ use tracing::debug;
 
 use crate::{
     state::State,
-    wayland::{ClientState, clients::is_guests},
+    wayland::{ClientState, clients::disconnect},
 };
+
+/// The most windows of a client: all of them are looked at whenever one of them changes.
+const MAX_WINDOWS: usize = 256;
 
 /// The deepest nesting of menus.
 const MAX_MENU_DEPTH: usize = 32;
@@ -35,14 +38,17 @@ impl XdgShellHandler for State {
         let guest = client
             .as_ref()
             .and_then(|client| client.get_data::<ClientState>()?.guest());
+        let count = self.windows.count_of_client(toplevel.wl_surface());
+        if let Some(client) = client.as_ref().filter(|_| count >= MAX_WINDOWS) {
+            let why = format!("a client has more than {MAX_WINDOWS} windows");
+            return disconnect(self.clients.display(), client, why);
+        }
         self.windows.add(toplevel, guest);
     }
 
     fn toplevel_destroyed(&mut self, toplevel: ToplevelSurface) {
-        if let Some(output) = self.windows.remove(&toplevel) {
-            self.queue_redraw(output);
-        }
-        for output in &self.outputs {
+        self.windows.remove(&toplevel);
+        for (_, output) in self.outputs.iter() {
             output.output.cleanup();
         }
     }
@@ -63,9 +69,7 @@ impl XdgShellHandler for State {
 
     fn popup_destroyed(&mut self, _: PopupSurface) {
         // Whose menu it was is not known any more.
-        for output in 0..self.outputs.len() {
-            self.queue_redraw(output);
-        }
+        self.queue_redraw_all();
     }
 
     fn reposition_request(&mut self, popup: PopupSurface, positioner: PositionerState, token: u32) {
@@ -76,23 +80,20 @@ impl XdgShellHandler for State {
         popup.send_repositioned(token);
     }
 
-    /// Nothing is ever clicked here, so there is nothing to close a menu on.
-    fn grab(&mut self, _: PopupSurface, _: WlSeat, _: Serial) {}
+    fn fullscreen_request(&mut self, toplevel: ToplevelSurface, _: Option<WlOutput>) {
+        self.windows.set_fullscreen(&toplevel, true);
+    }
+
+    fn unfullscreen_request(&mut self, toplevel: ToplevelSurface) {
+        self.windows.set_fullscreen(&toplevel, false);
+    }
+
+    fn grab(&mut self, popup: PopupSurface, _: WlSeat, _: Serial) {
+        self.windows.add_menu(popup);
+    }
 }
 
 impl State {
-    /// The size that a new window had best fit into.
-    pub(super) fn first_bounds(&self, surface: &WlSurface) -> Size<i32, Logical> {
-        let Some(output) = self.outputs.first() else {
-            return Size::default();
-        };
-        if is_guests(surface) {
-            (output.size().w, output.size().h).into()
-        } else {
-            output.logical_size()
-        }
-    }
-
     /// Whether a popup's chain of parents ends. A client can name a popup that is to get its own
     /// parent later, and so make a ring, in which looking for the window never ends.
     fn descends_from_toplevel(&self, popup: &PopupSurface) -> bool {

@@ -24,10 +24,7 @@ impl XdgToplevelTagHandler for State {
         let Some(surface) = known.map(|toplevel| toplevel.wl_surface().clone()) else {
             return;
         };
-        let before = self.windows.output(&surface);
         self.windows.set_scanout(&surface, scanout);
-        let after = self.windows.output(&surface);
-        self.window_changed(&surface, before, after);
     }
 }
 

@@ -8,15 +8,11 @@ use wayland_client::{
         wl_buffer::{self, WlBuffer},
         wl_callback::{self, WlCallback},
         wl_compositor::WlCompositor,
-        wl_keyboard::{self, WlKeyboard},
-        wl_output::{self, WlOutput},
         wl_registry::{self, WlRegistry},
-        wl_seat::{self, WlSeat},
         wl_shm::WlShm,
         wl_shm_pool::WlShmPool,
         wl_subcompositor::WlSubcompositor,
         wl_subsurface::WlSubsurface,
-        wl_surface::WlSurface,
     },
 };
 use wayland_protocols::{
@@ -35,7 +31,7 @@ use wayland_protocols::{
     },
     xdg::{
         shell::client::{
-            xdg_popup::XdgPopup,
+            xdg_popup::{self, XdgPopup},
             xdg_positioner::XdgPositioner,
             xdg_surface::{self, XdgSurface},
             xdg_toplevel::{self, XdgToplevel},
@@ -56,13 +52,17 @@ impl Dispatch<WlRegistry, ()> for Seen {
         _: &Connection,
         _: &QueueHandle<Self>,
     ) {
-        if let wl_registry::Event::Global {
-            name,
-            interface,
-            version,
-        } = event
-        {
-            seen.globals.insert(interface, (name, version));
+        match event {
+            wl_registry::Event::Global {
+                name,
+                interface,
+                version,
+            } => {
+                seen.monitors.announced(&interface, name);
+                seen.globals.insert(interface, (name, version));
+            }
+            wl_registry::Event::GlobalRemove { name } => seen.monitors.withdrawn(name),
+            _ => {}
         }
     }
 }
@@ -170,12 +170,31 @@ impl Dispatch<XdgToplevel, ()> for Seen {
             states,
         } = event
         {
-            let activated = (xdg_toplevel::State::Activated as u32).to_ne_bytes();
+            let has = |state: xdg_toplevel::State| {
+                let state = (state as u32).to_ne_bytes();
+                states.chunks_exact(4).any(|other| other == state)
+            };
             seen.configures.push(Configure {
                 width,
                 height,
-                activated: states.chunks_exact(4).any(|state| state == activated),
+                activated: has(xdg_toplevel::State::Activated),
+                fullscreen: has(xdg_toplevel::State::Fullscreen),
             });
+        }
+    }
+}
+
+impl Dispatch<XdgPopup, ()> for Seen {
+    fn event(
+        seen: &mut Self,
+        _: &XdgPopup,
+        event: xdg_popup::Event,
+        _: &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        if let xdg_popup::Event::PopupDone = event {
+            seen.menus_closed += 1;
         }
     }
 }
@@ -191,56 +210,6 @@ impl Dispatch<WlBuffer, ()> for Seen {
     ) {
         if let wl_buffer::Event::Release = event {
             seen.released.push(buffer.clone());
-        }
-    }
-}
-
-impl Dispatch<WlOutput, ()> for Seen {
-    fn event(
-        seen: &mut Self,
-        _: &WlOutput,
-        event: wl_output::Event,
-        _: &(),
-        _: &Connection,
-        _: &QueueHandle<Self>,
-    ) {
-        if let wl_output::Event::Mode {
-            width,
-            height,
-            refresh,
-            ..
-        } = event
-        {
-            seen.modes.push((width, height, refresh));
-        }
-    }
-}
-
-impl Dispatch<WlSeat, ()> for Seen {
-    fn event(
-        _: &mut Self,
-        _: &WlSeat,
-        _: wl_seat::Event,
-        _: &(),
-        _: &Connection,
-        _: &QueueHandle<Self>,
-    ) {
-    }
-}
-
-impl Dispatch<WlKeyboard, ()> for Seen {
-    fn event(
-        seen: &mut Self,
-        _: &WlKeyboard,
-        event: wl_keyboard::Event,
-        _: &(),
-        _: &Connection,
-        _: &QueueHandle<Self>,
-    ) {
-        match event {
-            wl_keyboard::Event::Enter { surface, .. } => seen.keyboard_focus = Some(surface),
-            wl_keyboard::Event::Leave { .. } => seen.keyboard_focus = None,
-            _ => {}
         }
     }
 }
@@ -271,7 +240,6 @@ impl Dispatch<ZwpLinuxBufferParamsV1, ()> for Seen {
 delegate_noop!(Seen: WlCompositor);
 delegate_noop!(Seen: WlSubcompositor);
 delegate_noop!(Seen: WlSubsurface);
-delegate_noop!(Seen: ignore WlSurface);
 delegate_noop!(Seen: ignore WlShm);
 delegate_noop!(Seen: WlShmPool);
 delegate_noop!(Seen: WpViewporter);
@@ -280,6 +248,5 @@ delegate_noop!(Seen: ignore WpPresentation);
 delegate_noop!(Seen: WpSinglePixelBufferManagerV1);
 delegate_noop!(Seen: XdgToplevelTagManagerV1);
 delegate_noop!(Seen: XdgPositioner);
-delegate_noop!(Seen: ignore XdgPopup);
 delegate_noop!(Seen: ignore ZwpLinuxDmabufV1);
 delegate_noop!(Seen: ignore ZwpLinuxDmabufFeedbackV1);

@@ -1,7 +1,10 @@
 //! A Wayland client for tests. It notes down what it is told and does nothing by itself except
 //! acknowledging configures.
 
+mod ears;
 mod events;
+mod guest;
+mod monitors;
 
 use std::{
     collections::HashMap,
@@ -23,7 +26,7 @@ use wayland_client::{
         wl_compositor::WlCompositor,
         wl_keyboard::WlKeyboard,
         wl_registry::WlRegistry,
-        wl_seat::WlSeat,
+        wl_seat::{self, WlSeat},
         wl_shm::{self, WlShm},
         wl_shm_pool::WlShmPool,
         wl_subcompositor::WlSubcompositor,
@@ -49,6 +52,10 @@ use wayland_protocols::{
     },
 };
 
+pub use ears::{Ears, is};
+pub use guest::Announced;
+pub use monitors::Monitors;
+
 /// What became of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
@@ -67,6 +74,7 @@ pub struct Configure {
     pub width: i32,
     pub height: i32,
     pub activated: bool,
+    pub fullscreen: bool,
 }
 
 /// What a client was told so far.
@@ -81,9 +89,20 @@ pub struct Seen {
     pub configures: Vec<Configure>,
     pub released: Vec<WlBuffer>,
     pub modes: Vec<(i32, i32, i32)>,
+    pub monitors: Monitors,
+    pub announcements: guest::Announcements,
     pub keyboard_focus: Option<WlSurface>,
+    pub pointer_focus: Option<WlSurface>,
+    /// The serial with which the pointer entered last.
+    pub entered: Option<u32>,
+    pub capabilities: Option<wl_seat::Capability>,
+    /// Rate and delay of held keys.
+    pub repeat: Option<(i32, i32)>,
+    /// What the seat's devices did, in words.
+    pub heard: Vec<String>,
     pub dmabufs_created: Vec<WlBuffer>,
     pub dmabufs_failed: usize,
+    pub menus_closed: usize,
 }
 
 pub struct Client {

@@ -1,0 +1,3 @@
+//! The mechanics of protocols that smithay lacks.
+
+pub mod guest;
