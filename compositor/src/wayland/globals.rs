@@ -4,7 +4,8 @@ use smithay::{
     backend::allocator::{Format, Modifier, format::get_bpp},
     input::{Seat, SeatState, keyboard::XkbConfig},
     reexports::{
-        rustix::fs::stat, wayland_protocols::xdg::shell::server::xdg_toplevel::WmCapabilities,
+        rustix::fs::stat,
+        wayland_protocols::xdg::shell::server::xdg_toplevel::WmCapabilities,
         wayland_server::{DisplayHandle, backend::GlobalId},
     },
     wayland::{

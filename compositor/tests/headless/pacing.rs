@@ -164,10 +164,19 @@ fn an_idle_output_draws_nothing_and_sends_nothing() {
     let (guest, window) = add_scanout(&mut fixture, "a");
     let frame = present(&mut fixture, guest, &window.surface);
     wait_until_shown(&mut fixture, guest, frame);
-    let drawn = fixture.state().counters("HEADLESS-1").map(|counters| counters.composited);
+    let drawn = fixture
+        .state()
+        .counters("HEADLESS-1")
+        .map(|counters| counters.composited);
     assert!(drawn.is_some_and(|drawn| drawn > 0));
     fixture.run_for(Duration::from_millis(100));
-    assert_eq!(fixture.state().counters("HEADLESS-1").map(|counters| counters.composited), drawn);
+    assert_eq!(
+        fixture
+            .state()
+            .counters("HEADLESS-1")
+            .map(|counters| counters.composited),
+        drawn
+    );
     assert_eq!(fixture.client(guest).seen.shown.len(), 1);
 }
 
@@ -177,12 +186,21 @@ fn a_commit_without_a_change_is_answered_and_not_drawn() {
     let (guest, window) = add_scanout(&mut fixture, "a");
     let frame = present(&mut fixture, guest, &window.surface);
     wait_until_shown(&mut fixture, guest, frame);
-    let drawn = fixture.state().counters("HEADLESS-1").map(|counters| counters.composited);
+    let drawn = fixture
+        .state()
+        .counters("HEADLESS-1")
+        .map(|counters| counters.composited);
 
     let frame = fixture.client(guest).present_nothing_new(&window.surface);
     vblank(wait_until_shown(&mut fixture, guest, frame));
     assert!(fixture.client(guest).seen.callbacks.contains(&frame));
-    assert_eq!(fixture.state().counters("HEADLESS-1").map(|counters| counters.composited), drawn);
+    assert_eq!(
+        fixture
+            .state()
+            .counters("HEADLESS-1")
+            .map(|counters| counters.composited),
+        drawn
+    );
 }
 
 #[test]

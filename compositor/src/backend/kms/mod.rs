@@ -18,6 +18,7 @@
 mod candidates;
 mod card;
 mod connectors;
+mod console;
 mod error;
 mod exporter;
 mod feedback;
@@ -62,6 +63,7 @@ pub use session::{Seat, SeatError};
 pub use start::StartError;
 
 use card::Card;
+use console::Console;
 use screen::{Frame, Screen};
 use sources::{CardId, Sources};
 
@@ -72,6 +74,8 @@ use crate::render::{Composed, Layer, RenderError, Renderer, RendererChoice};
 #[derive(Debug)]
 pub struct Kms {
     seat: Seat,
+    /// What was in front when the seat was taken.
+    console: Option<Console>,
     cards: BTreeMap<CardId, Card>,
     /// Cards that were plugged in while the seat was somebody else's.
     unopened: BTreeMap<CardId, PathBuf>,

@@ -58,6 +58,8 @@ pub enum KeptOff {
     Refused,
     /// It fell off its plane a short time ago.
     Settling,
+    /// No plane has its format: the driver need not be asked.
+    Format,
 }
 
 /// What became of a surface in a frame.

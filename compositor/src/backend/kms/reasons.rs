@@ -100,6 +100,7 @@ pub fn reason(frame: &[Seen], index: usize, abilities: Abilities) -> Option<Reas
     Some(match (seen.storage, seen.kept_off) {
         (_, Some(KeptOff::Refused)) => Reason::RefusedBefore,
         (_, Some(KeptOff::Settling)) => Reason::Settling,
+        (_, Some(KeptOff::Format)) => Reason::Format,
         // The only plane that takes shared memory: it is copied.
         (Storage::Shared, None) if seen.pointer => match abilities {
             Abilities { atomic: false, .. } => Reason::Legacy,

@@ -13,7 +13,7 @@ use smithay::{
 use super::{
     candidates::{arrangement, seen},
     framebuffers::Framebuffers,
-    planes::{KeptOff, Outcome, Planes},
+    planes::{Arrangement, KeptOff, Outcome, Planes},
     reasons::{Abilities, Reason, Seen, Way, reason},
 };
 use crate::render::{
@@ -37,6 +37,8 @@ pub enum Owner {
 #[derive(Debug, Default)]
 pub struct Record {
     planes: Planes<Id>,
+    /// Why planes refused what they are not offered for now.
+    refused: HashMap<Arrangement, Reason>,
     /// Why things in the last frame were composited, front to back.
     reasons: Vec<Reason>,
     /// Whose buffers were on planes: the last frame's are not those that are shown.
@@ -91,15 +93,21 @@ impl Record {
         self.reasons.clear();
         self.pointer = None;
         for (index, (candidate, plane)) in elements.iter().enumerate() {
-            let reason = reason(&frame, index, abilities);
+            let arrangement = arrangement(candidate, made.size);
+            let reason = reason(&frame, index, abilities)
+                .map(|reason| self.first_reason(reason, arrangement.as_ref()));
             self.reasons.extend(reason);
             if let Some(plane) = plane {
                 let surface = surfaces.get(&candidate.id);
                 self.own(candidate, *plane, surface.cloned().unwrap_or(Owner::Sign));
             }
-            let Some(arrangement) = arrangement(candidate, made.size) else {
+            let Some(arrangement) = arrangement else {
                 continue;
             };
+            if frame[index].kept_off == Some(KeptOff::Format) {
+                // Nothing was refused, and nothing will change.
+                continue;
+            }
             let outcome = match (frame[index].way, reason) {
                 (Way::Hidden, _) => continue,
                 (Way::Plane, _) if made.failed => Outcome::Refused,
@@ -110,6 +118,24 @@ impl Record {
             self.planes.saw(&candidate.id, &arrangement, outcome, now);
         }
         self.planes.frame_made();
+    }
+
+    /// What is not offered to planes because they refused it was refused for a reason, which is
+    /// more worth knowing.
+    fn first_reason(&mut self, reason: Reason, arrangement: Option<&Arrangement>) -> Reason {
+        let Some(arrangement) = arrangement else {
+            return reason;
+        };
+        if reason == Reason::RefusedBefore {
+            return self.refused.get(arrangement).copied().unwrap_or(reason);
+        }
+        if reason.is_refusal() {
+            if self.refused.len() >= MOST_OWNERS {
+                self.refused.clear();
+            }
+            self.refused.insert(*arrangement, reason);
+        }
+        reason
     }
 
     fn own(&mut self, candidate: &Candidate, plane: Plane, owner: Owner) {
@@ -124,6 +150,7 @@ impl Record {
     /// Begins anew with planes: another mode, or somebody else had the screen.
     pub fn forget_refusals(&mut self) {
         self.planes.forget();
+        self.refused.clear();
     }
 
     /// Forgets clients' buffers that are no framebuffers any more.

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use smithay::{
     backend::{
-        allocator::{Format, Modifier},
+        allocator::{Format, Fourcc, Modifier, format::get_opaque},
         drm::{DrmSurface, Planes as DrmPlanes},
     },
     reexports::drm::control::{Device as _, Mode, connector, crtc},
@@ -19,12 +19,16 @@ use super::{
     hotplug::NewScreen,
     identity::Identity,
     picture::Picture,
+    planes::KeptOff,
     reasons::Abilities,
     record::{Made, Record},
 };
 use crate::{
     backend::OutputId,
-    render::{Composed, Layer, RenderError, Renderer, Shown, scanout::Candidate},
+    render::{
+        Composed, Layer, RenderError, Renderer, Shown,
+        scanout::{Candidate, Pixels},
+    },
 };
 
 /// The first wait after a frame that failed.
@@ -55,6 +59,8 @@ pub struct Screen {
     /// What became of its frames.
     pub record: Record,
     abilities: Abilities,
+    /// The formats that some plane has, without modifiers.
+    codes: Vec<Fourcc>,
     vrr: bool,
     /// A flip was asked for and has not happened.
     in_flight: bool,
@@ -95,7 +101,8 @@ impl Screen {
         let surface = picture.surface();
         let atomic = !surface.is_legacy();
         let overlays = surface.planes().overlay.len();
-        Self {
+        let mut screen = Self {
+            codes: Vec::new(),
             id,
             name: monitor.name.clone(),
             identity: monitor.identity.clone(),
@@ -117,7 +124,9 @@ impl Screen {
             retry: FIRST_RETRY,
             retry_at: None,
             wanted_at: None,
-        }
+        };
+        screen.codes = screen.formats().iter().map(|format| format.code).collect();
+        screen
     }
 
     /// Whether the refresh rate varies.
@@ -225,7 +234,7 @@ impl Screen {
         // to be set, everything would be refused, and be remembered as such.
         let sets_mode = self.picture.surface().commit_pending();
         let mut kept_off = HashMap::new();
-        let record = &self.record;
+        let (record, codes) = (&self.record, &self.codes);
         let picks = self.abilities.atomic;
         let upright = self.transform == Transform::Normal;
         let mut may_scan_out = |candidate: &Candidate| {
@@ -234,6 +243,10 @@ impl Screen {
             }
             let shows = picks || upright && fills(candidate, size);
             if !shows {
+                return false;
+            }
+            if !has_format(codes, candidate) {
+                kept_off.insert(candidate.id.clone(), KeptOff::Format);
                 return false;
             }
             let verdict = record.may_try(candidate, size, now);
@@ -389,6 +402,16 @@ impl Drop for Screen {
             debug!("{}: {error}", self.name);
         }
     }
+}
+
+/// Whether some plane has an element's format, or the same without alpha, as smithay asks for it.
+/// Pointers are copied.
+fn has_format(codes: &[Fourcc], candidate: &Candidate) -> bool {
+    let Pixels::Dmabuf(format) = candidate.pixels else {
+        return true;
+    };
+    let opaque = get_opaque(format.code).unwrap_or(format.code);
+    candidate.pointer || codes.contains(&format.code) || codes.contains(&opaque)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use tracing::{debug, info, warn};
 use super::{
     Kms, KmsError, KmsOptions,
     card::Card,
+    console::Console,
     session::Seat,
     sources::{CardId, Sources},
 };
@@ -80,6 +81,7 @@ impl Kms {
         options: KmsOptions,
         handle: &LoopHandle<'static, D>,
     ) -> Result<(Self, Renderer), StartError> {
+        let console = Console::in_front();
         let seat = Seat::open(handle, |event, data: &mut D| {
             data.state().session_event(event);
         })
@@ -99,6 +101,7 @@ impl Kms {
         let primary = opened[0].0;
         let mut kms = Self {
             seat,
+            console,
             cards: BTreeMap::new(),
             unopened: BTreeMap::new(),
             primary,

@@ -63,6 +63,11 @@ impl State {
             SessionEvent::Lost => {
                 error!("The seat manager is gone, and with it every screen and input device");
                 self.leave_the_seat();
+                if let Some(kms) = self.kms_mut()
+                    && let Some(console) = &kms.console
+                {
+                    console.give_back();
+                }
                 // As if told to: guests are stopped, and a service manager starts us again.
                 if let Err(error) = kill_process(getpid(), Signal::TERM) {
                     error!("Could not end: {error}");

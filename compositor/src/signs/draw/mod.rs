@@ -194,7 +194,7 @@ fn opaque([red, green, blue]: Rgb) -> [u8; PIXEL] {
     [blue, green, red, 255]
 }
 
-/// `coverage` 255ths of `above` over the rest of `below`.
+/// `above` over `below`, by `coverage` of 255 parts.
 fn mix(below: u8, above: u8, coverage: u8) -> u8 {
     let covered = u32::from(above) * u32::from(coverage);
     let seen = u32::from(below) * u32::from(255 - coverage);

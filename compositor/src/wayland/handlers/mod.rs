@@ -24,7 +24,7 @@ mod xdg_decoration;
 mod xdg_shell;
 mod xdg_toplevel_tag;
 
-pub(crate) use fractional_scale::prefer_scale;
-pub(crate) use output::Departed;
 pub(crate) use drm_syncobj::syncobj_global;
+pub(crate) use fractional_scale::prefer_scale;
 pub(super) use idle::idle_notifier_global;
+pub(crate) use output::Departed;
