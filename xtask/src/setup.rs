@@ -133,7 +133,7 @@ pub fn ensure(scope: Scope, only_print: bool) -> Result<()> {
         .find(|system| in_path(system.installer))
         .context(
             "Looking for apt-get, dnf or pacman: install pkg-config and the development files of gbm, \
-             pixman and xkbcommon with this system's own package manager",
+             libinput, libseat, pixman, udev and xkbcommon with this system's own package manager",
         )?;
     let mut packages = system.build.to_vec();
     packages.extend(system.lab);

@@ -46,6 +46,11 @@ impl Steps {
             .is_none_or(|only| name.contains(only.as_str()))
     }
 
+    /// Whether exactly the step `name` was asked for.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.only.as_deref() == Some(name)
+    }
+
     /// Runs one step. `work` gets the step's log file, fresh, and returns what is worth a word in the
     /// summary.
     pub fn step(&mut self, name: &str, work: impl FnOnce(&Path) -> Result<String>) {

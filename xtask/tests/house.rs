@@ -28,6 +28,10 @@ const UNSAFE_ROOMS: &[(&str, &str)] = &[
         "udmabuf's ioctls are known to no safe wrapper",
     ),
     (
+        "compositor/src/backend/kms/console.rs",
+        "the ioctls of consoles are known to no safe wrapper",
+    ),
+    (
         "compositor/src/backend/kms/session.rs",
         "libseat hands out descriptors as plain numbers",
     ),

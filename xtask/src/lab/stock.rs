@@ -13,7 +13,15 @@ use anyhow::{Context as _, Result, bail};
 use super::{Work, apt::Apt, cpio::Archive};
 
 /// The modules that the guest loads, before those that they depend on.
-pub const MODULES: &[&str] = &["virtio_gpu", "9p", "9pnet_virtio", "virtio_input"];
+pub const MODULES: &[&str] = &[
+    "virtio_gpu",
+    "9p",
+    "9pnet_virtio",
+    "virtio_input",
+    "evdev",
+    "atkbd",
+    "i8042",
+];
 
 /// First process of the guest.
 pub const INIT: &str = include_str!("../../lab/qemu-init");

@@ -22,6 +22,12 @@ pub const PACKAGES: &[&str] = &[
     "libpixman-1-0",
     "libxkbcommon0",
     "xkb-data",
+    // A seat, and its devices as they come and go.
+    "libinput10",
+    "libseat1",
+    "libudev1",
+    "seatd",
+    "udev",
     // OpenGL on the CPU.
     "libegl1",
     "libegl-mesa0",

@@ -1,4 +1,4 @@
-//! `lucarne headless` as a test's other end: started, asked over its control socket, ended.
+//! `lucarne headless` and `lucarne kiosk` as a test's other end: started, asked over the control socket, ended.
 
 use std::{
     fs::{self, File},
@@ -25,17 +25,19 @@ const START: Duration = Duration::from_secs(30);
 /// How long it may take to end itself and its guests.
 const END: Duration = Duration::from_secs(10);
 
-/// A running `lucarne headless`.
+/// A running `lucarne headless` or `lucarne kiosk`.
 pub struct Compositor {
     child: Child,
     folder: PathBuf,
+    /// Its XDG_RUNTIME_DIR, which no other run has.
+    runtime: PathBuf,
     socket: PathBuf,
     log: PathBuf,
 }
 
 impl Compositor {
-    /// Starts `program` with the guests of `config`, the `outputs` and `more` arguments, and waits until
-    /// it can be asked. Everything of this run lies in the new folder `folder`.
+    /// Starts `lucarne headless` with the guests of `config`, the `outputs` and `more` arguments, and waits
+    /// until it can be asked. Everything of this run lies in the new folder `folder`.
     ///
     /// # Errors
     ///
@@ -48,6 +50,29 @@ impl Compositor {
         outputs: &[&str],
         more: &[&str],
     ) -> Result<Self> {
+        let outputs = outputs.iter().flat_map(|output| ["--output", output]);
+        let arguments: Vec<&str> = outputs.chain(more.iter().copied()).collect();
+        Self::run(
+            Command::new(program).arg("headless"),
+            folder,
+            log,
+            config,
+            &arguments,
+        )
+    }
+
+    /// As [`Compositor::start`], with `program` and its first arguments and its environment as they are.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn run(
+        program: &mut Command,
+        folder: &Path,
+        log: &Path,
+        config: &str,
+        arguments: &[&str],
+    ) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("Making {}", folder.display()))?;
         // The path of a socket has at most 107 bytes, so its folder is not the test's.
         let runtime = std::env::temp_dir().join(format!("lt{}", unique()));
@@ -55,12 +80,10 @@ impl Compositor {
         let file = folder.join("lucarne.toml");
         fs::write(&file, config)?;
         let output = File::options().create(true).append(true).open(log)?;
-        let child = Command::new(program)
-            .arg("headless")
+        let child = program
             .arg("--config")
             .arg(&file)
-            .args(outputs.iter().flat_map(|output| ["--output", output]))
-            .args(more)
+            .args(arguments)
             .env("XDG_RUNTIME_DIR", &runtime)
             .env_remove("WAYLAND_DISPLAY")
             .env_remove("WAYLAND_SOCKET")
@@ -69,10 +92,11 @@ impl Compositor {
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()
-            .with_context(|| format!("Starting {}", program.display()))?;
+            .with_context(|| format!("Starting {}", program.get_program().display()))?;
         let mut compositor = Self {
             child,
             folder: folder.to_owned(),
+            runtime: runtime.clone(),
             socket: runtime,
             log: log.to_owned(),
         };
@@ -80,10 +104,40 @@ impl Compositor {
         Ok(compositor)
     }
 
+    /// The folder of its Wayland socket and that socket's name, for programs that it shows.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such socket.
+    pub fn wayland(&self) -> Result<(&Path, String)> {
+        let name = fs::read_dir(&self.runtime)?
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .find(|name| name.starts_with("wayland-") && !name.ends_with(".lock"))
+            .context("Looking for the compositor's Wayland socket: there is none")?;
+        Ok((&self.runtime, name))
+    }
+
+    /// The program's process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once, as the kernel does when memory runs out.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be ended.
+    pub fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     fn wait_for_socket(&mut self) -> Result<PathBuf> {
         let started = Instant::now();
         loop {
-            let found = fs::read_dir(&self.socket)?.flatten().find(|entry| {
+            let found = fs::read_dir(&self.runtime)?.flatten().find(|entry| {
                 let name = entry.file_name();
                 let name = name.to_string_lossy();
                 name.starts_with("lucarne-") && name.ends_with(".sock")
@@ -95,14 +149,14 @@ impl Compositor {
             }
             if let Some(status) = self.child.try_wait()? {
                 bail!(
-                    "Starting lucarne headless: it ended ({status}) and said:\n{}",
+                    "Starting lucarne: it ended ({status}) and said:\n{}",
                     report::tail(&self.log, 20)
                 );
             }
             if started.elapsed() > START {
                 bail!(
-                    "Waiting for lucarne headless to open its control socket in {}: it did not, and said:\n{}",
-                    self.socket.display(),
+                    "Waiting for lucarne to open its control socket in {}: it did not, and said:\n{}",
+                    self.runtime.display(),
                     report::tail(&self.log, 20)
                 );
             }
@@ -131,10 +185,10 @@ impl Compositor {
             BufReader::new(&stream).read_line(&mut answer)?;
             serde_json::from_str(&answer).with_context(|| format!("Understanding {answer:?}"))
         };
-        match attempt().with_context(|| format!("Asking lucarne headless for {request:?}"))? {
+        match attempt().with_context(|| format!("Asking lucarne for {request:?}"))? {
             Reply::Ok(answer) => Ok(answer),
             Reply::Error(error) => {
-                Err(error).with_context(|| format!("Asking lucarne headless for {request:?}"))
+                Err(error).with_context(|| format!("Asking lucarne for {request:?}"))
             }
         }
     }
@@ -295,18 +349,18 @@ impl Compositor {
                 break status;
             }
             if started.elapsed() > END {
-                bail!("Waiting for lucarne headless to end after `quit`: it did not");
+                bail!("Waiting for lucarne to end after `quit`: it did not");
             }
             thread::sleep(Duration::from_millis(10));
         };
         if !status.success() {
             bail!(
-                "Ending lucarne headless with `quit`: {status}\n{}",
+                "Ending lucarne with `quit`: {status}\n{}",
                 report::tail(&self.log, 12)
             );
         }
         if self.socket.exists() {
-            bail!("Ending lucarne headless: it left {}", self.socket.display());
+            bail!("Ending lucarne: it left {}", self.socket.display());
         }
         Ok(())
     }
@@ -330,14 +384,7 @@ impl Drop for Compositor {
                 thread::sleep(Duration::from_millis(10));
             }
         }
-        let runtime = if self.socket.is_dir() {
-            Some(self.socket.as_path())
-        } else {
-            self.socket.parent()
-        };
-        if let Some(runtime) = runtime {
-            let _ = fs::remove_dir_all(runtime);
-        }
+        let _ = fs::remove_dir_all(&self.runtime);
     }
 }
 

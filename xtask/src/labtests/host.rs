@@ -31,43 +31,74 @@ pub fn shared_memory(bench: &Bench, place: &Place) -> Result<String> {
 }
 
 fn machine(bench: &Bench, place: &Place, test: Test, before: &str) -> Result<String> {
-    // Inside, this machine's files are below /host.
-    let inside = |path: &std::path::Path| -> Result<String> {
-        let path = path
-            .canonicalize()
-            .with_context(|| format!("Finding {}", path.display()))?;
-        Ok(quoted(&format!("/host{}", path.display())))
+    let before = format!("{before}export LIBGL_ALWAYS_SOFTWARE=1\n");
+    let machine = Machine {
+        program: &["machine", &test.name()],
+        before: &before,
+        kernel: &[],
+        limit: LIMIT,
     };
-    let program = format!(
-        "{before}export LIBGL_ALWAYS_SOFTWARE=1\n\
-         exec {} inside machine {} --lucarne {} --uml {} --tree {}\n",
-        inside(&paths::xtask())?,
-        test.name(),
-        inside(&bench.lucarne)?,
-        inside(&bench.lab.uml)?,
-        inside(&bench.lab.tree)?,
-    );
-    let folder = place.guest("machine", &program)?;
-    let console = File::create(place.folder.join("console.log"))?;
-    let mut child = Command::new(&bench.lab.uml)
-        .args(bench.lab.uml_arguments())
-        .arg("mem=2G")
-        .arg(format!("lab={}", folder.0.display()))
-        .stdin(Stdio::null())
-        .stdout(console.try_clone()?)
-        .stderr(console)
-        .spawn()
-        .context("Starting User Mode Linux")?;
-    let verdict = folder.wait_for_end(LIMIT);
-    let _ = child.kill();
-    child.wait()?;
-    verdict.with_context(|| {
-        format!(
-            "In the machine, lucarne said:\n{}",
-            report::tail(&folder.file("lucarne.log"), 20)
-        )
-    })?;
-    Ok(note(&folder))
+    machine.run(bench, place)
+}
+
+/// A machine with one test in it.
+pub struct Machine<'a> {
+    /// The test: a program of [`super::inside`].
+    pub program: &'a [&'a str],
+    /// What a shell does before.
+    pub before: &'a str,
+    /// More of the kernel's command line.
+    pub kernel: &'a [&'a str],
+    /// How long all of it may take.
+    pub limit: Duration,
+}
+
+impl Machine<'_> {
+    /// Starts it, waits for its test's end and returns the last line that the test printed.
+    ///
+    /// # Errors
+    ///
+    /// When the test fails or does not end in time.
+    pub fn run(&self, bench: &Bench, place: &Place) -> Result<String> {
+        // Inside, this machine's files are below /host.
+        let inside = |path: &std::path::Path| -> Result<String> {
+            let path = path
+                .canonicalize()
+                .with_context(|| format!("Finding {}", path.display()))?;
+            Ok(quoted(&format!("/host{}", path.display())))
+        };
+        let program = format!(
+            "{}exec {} inside {} --lucarne {} --uml {} --tree {}\n",
+            self.before,
+            inside(&paths::xtask())?,
+            self.program.join(" "),
+            inside(&bench.lucarne)?,
+            inside(&bench.lab.uml)?,
+            inside(&bench.lab.tree)?,
+        );
+        let folder = place.guest("machine", &program)?;
+        let console = File::create(place.folder.join("console.log"))?;
+        let mut child = Command::new(&bench.lab.uml)
+            .args(bench.lab.uml_arguments())
+            .arg("mem=2G")
+            .args(self.kernel)
+            .arg(format!("lab={}", folder.0.display()))
+            .stdin(Stdio::null())
+            .stdout(console.try_clone()?)
+            .stderr(console)
+            .spawn()
+            .context("Starting User Mode Linux")?;
+        let verdict = folder.wait_for_end(self.limit);
+        let _ = child.kill();
+        child.wait()?;
+        verdict.with_context(|| {
+            format!(
+                "In the machine, lucarne said:\n{}",
+                report::tail(&folder.file("lucarne.log"), 20)
+            )
+        })?;
+        Ok(note(&folder))
+    }
 }
 
 /// The line before "rc=0".

@@ -4,14 +4,18 @@
 //! there, as [`inside`], the same harness ([`compositor`]) with guests of its own.
 
 mod compositor;
+mod console;
 mod host;
 pub mod inside;
+mod kms;
+mod modes;
 mod picture;
 mod qemu;
+mod qmp;
 mod reference;
 mod uml;
 
-pub use self::{compositor::Compositor, picture::Picture};
+pub use self::{compositor::Compositor, modes::MODES, picture::Picture};
 
 use std::{
     fs,
@@ -54,12 +58,35 @@ const TESTS: &[(&str, Test)] = &[
     ("udmabuf software guest", host::software_guest),
     ("udmabuf nested guest", host::nested_guest),
     ("shared memory without udmabuf", host::shared_memory),
+    ("kms tools", kms::tools),
+    ("kms guest on the primary plane", kms::plane),
+    ("kms cursor plane", kms::pointer),
+    ("kms guests on monitors", kms::monitors),
+    ("kms hotplug", kms::hotplug),
+    ("kms modes of a monitor", modes::run),
+    ("kms seat and crashes", kms::seats),
+    ("kms drivers with less", kms::drivers),
+    ("kms nested guest", kms::nested),
+    ("kms ordinary clients", kms::clients),
+    ("kms bad input", kms::bad_input),
+    ("kms on a text console", console::run),
+];
+
+/// Bounds that are not reached yet. They run where they are named in full.
+const NOT_YET: &[(&str, Test)] = &[
+    ("kms sixty hertz", kms::sixty),
+    ("kms nested page flips", kms::nested_flips),
 ];
 
 /// Runs them.
 pub fn run(steps: &mut Steps) {
     let mut bench = None;
-    if TESTS.iter().any(|(name, _)| steps.wants(name)) || steps.wants("lab") {
+    let named: Vec<_> = NOT_YET
+        .iter()
+        .filter(|(name, _)| steps.is_named(name))
+        .collect();
+    let wanted = TESTS.iter().any(|(name, _)| steps.wants(name));
+    if wanted || !named.is_empty() || steps.wants("lab") {
         // Not behind `wants`: every test below stands on it.
         steps.always("lab", |log| {
             checks::build_lucarne(log)?;
@@ -70,7 +97,7 @@ pub fn run(steps: &mut Steps) {
             Ok(String::new())
         });
     }
-    for (name, test) in TESTS {
+    for (name, test) in TESTS.iter().chain(named) {
         steps.step(name, |log| {
             let bench = bench
                 .as_ref()

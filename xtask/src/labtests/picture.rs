@@ -95,6 +95,26 @@ impl Picture {
         })
     }
 
+    /// The bytes of a framebuffer: XRGB8888 in little endian, rows without gaps.
+    pub fn to_xrgb(&self) -> Vec<u8> {
+        self.pixels
+            .iter()
+            .flat_map(|[red, green, blue]| [*blue, *green, *red, 0])
+            .collect()
+    }
+
+    /// This picture with `other` over it, its top left corner at `left`, `top`. What lies outside is cut off.
+    pub fn with(&self, other: &Self, left: i64, top: i64) -> Self {
+        let inside = |position: usize, start: i64, size: usize| {
+            let offset = i64::try_from(position).ok()?.checked_sub(start)?;
+            usize::try_from(offset).ok().filter(|offset| *offset < size)
+        };
+        Self::from_fn(self.width, self.height, |x, y| {
+            let place = inside(x, left, other.width).zip(inside(y, top, other.height));
+            place.map_or_else(|| self.at(x, y), |(x, y)| other.at(x, y))
+        })
+    }
+
     /// The part of this picture at `left`, `top`.
     ///
     /// # Panics

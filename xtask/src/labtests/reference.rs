@@ -2,23 +2,21 @@
 
 use std::{
     fs::File,
-    io::{BufRead as _, BufReader, Write as _},
-    os::unix::net::UnixStream,
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
-use super::{Bench, Place, picture::Picture, until};
+use super::{Bench, Place, picture::Picture, qmp::Monitor, until};
 use crate::{lab::STOCK_APPEND, report};
 
 const BOOT: Duration = Duration::from_secs(60);
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// A process that ends with the test.
-struct Ended(Child);
+pub struct Ended(Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {
@@ -70,14 +68,17 @@ pub fn screendump(bench: &Bench, place: &Place, program: &str) -> Result<Picture
     folder
         .wait_for("dumped", BOOT)
         .with_context(|| format!("QEMU said:\n{}", report::tail(&log, 10)))?;
-    let file = place.folder.join("screendump.png");
-    dump(&monitor, &file)?;
-    let picture = Picture::read_png(&file);
+    let picture = Monitor::connect(&monitor)?.screendump(&place.folder.join("screendump.png"));
     std::fs::remove_dir_all(&runtime)?;
     picture
 }
 
-fn start(command: &mut Command, log: &Path) -> Result<Ended> {
+/// Starts a process whose output goes to `log`.
+///
+/// # Errors
+///
+/// When it does not start.
+pub fn start(command: &mut Command, log: &Path) -> Result<Ended> {
     let output = File::options().create(true).append(true).open(log)?;
     let child = command
         .stdin(Stdio::null())
@@ -86,32 +87,4 @@ fn start(command: &mut Command, log: &Path) -> Result<Ended> {
         .spawn()
         .with_context(|| format!("Starting {}", command.get_program().display()))?;
     Ok(Ended(child))
-}
-
-/// Asks QEMU for a picture over its monitor.
-fn dump(monitor: &Path, file: &Path) -> Result<()> {
-    let stream = UnixStream::connect(monitor).context("Connecting to QEMU's monitor")?;
-    stream.set_read_timeout(Some(ANSWER))?;
-    let mut answers = BufReader::new(&stream).lines();
-    let commands = [
-        serde_json::json!({"execute": "qmp_capabilities"}),
-        serde_json::json!({
-            "execute": "screendump",
-            "arguments": {"filename": file, "format": "png"}
-        }),
-    ];
-    for command in commands {
-        (&stream).write_all(format!("{command}\n").as_bytes())?;
-        loop {
-            let line = answers.next().context("QEMU's monitor has closed")??;
-            let answer: serde_json::Value = serde_json::from_str(&line)?;
-            if answer.get("return").is_some() {
-                break;
-            }
-            if let Some(error) = answer.get("error") {
-                bail!("Asking QEMU's monitor for {command}: {error}");
-            }
-        }
-    }
-    Ok(())
 }

@@ -1,15 +1,23 @@
 //! Programs of this binary that run inside the lab's machines: in a guest, as a guest, and as the
 //! host of guests.
 
+mod console;
 mod cursor;
+mod ioctl;
+pub mod kms;
 mod machine;
 mod software_guest;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Result;
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
 
+pub use console::STEPS as CONSOLE_STEPS;
 pub use cursor::CURSOR;
 pub use machine::Test;
 
@@ -33,20 +41,57 @@ pub enum Program {
         /// Which one
         #[arg(value_enum)]
         test: Test,
-        /// The program under test
-        #[arg(long)]
-        lucarne: PathBuf,
-        /// The kernel of User Mode Linux
-        #[arg(long)]
-        uml: PathBuf,
-        /// The file system of its guests
-        #[arg(long)]
-        tree: PathBuf,
+        #[command(flatten)]
+        files: Files,
+    },
+    /// On a host with vkms: one test of the kiosk
+    Kms {
+        /// Which one
+        #[arg(value_enum)]
+        test: kms::Test,
+        #[command(flatten)]
+        files: Files,
+    },
+    /// On a machine with virtual terminals: the kiosk starts on one of them
+    Console,
+    /// A guest in user space: shows what it is told to
+    Painter {
+        /// The device's socket
+        socket: PathBuf,
+        /// Where it takes orders
+        control: PathBuf,
+    },
+    /// On a host with vkms: flips dma-bufs and does nothing else
+    Flipper {
+        /// The card
+        card: PathBuf,
+        width: u32,
+        height: u32,
+        /// How many take turns
+        buffers: u32,
+        /// For how long
+        seconds: u64,
+        /// How many pictures are drawn in turn
+        pictures: u32,
     },
 }
 
+/// Where things are, as seen from inside a machine.
+#[derive(Args)]
+pub struct Files {
+    /// The program under test
+    #[arg(long)]
+    pub lucarne: PathBuf,
+    /// The kernel of User Mode Linux
+    #[arg(long)]
+    pub uml: PathBuf,
+    /// The file system of its guests
+    #[arg(long)]
+    pub tree: PathBuf,
+}
+
 /// What a software guest's pictures are made of.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum Memory {
     /// A guest blob: the pages are shown as they are.
     Blob,
@@ -67,11 +112,25 @@ pub fn run(program: Program) -> Result<()> {
             folder,
             memory,
         } => software_guest::run(&socket, &folder, memory),
-        Program::Machine {
-            test,
-            lucarne,
-            uml,
-            tree,
-        } => machine::run(test, &lucarne, uml, tree),
+        Program::Machine { test, files } => {
+            machine::run(test, &files.lucarne, files.uml, files.tree)
+        }
+        Program::Kms { test, files } => kms::run(test, files),
+        Program::Console => console::run(Path::new("/lab")),
+        Program::Painter { socket, control } => kms::painter::run(&socket, &control),
+        Program::Flipper {
+            card,
+            width,
+            height,
+            buffers,
+            seconds,
+            pictures,
+        } => kms::flipper::run(
+            &card,
+            (width, height),
+            buffers,
+            Duration::from_secs(seconds),
+            pictures,
+        ),
     }
 }

@@ -99,12 +99,7 @@ fn part() -> Rect {
 }
 
 fn draw(driver: &Driver, backing: &Backing, picture: &Picture) -> Result<()> {
-    let bytes: Vec<u8> = picture
-        .pixels
-        .iter()
-        .flat_map(|[red, green, blue]| [*blue, *green, *red, 0])
-        .collect();
-    driver.ram().write_backing(backing, 0, &bytes)?;
+    driver.ram().write_backing(backing, 0, &picture.to_xrgb())?;
     Ok(())
 }
 

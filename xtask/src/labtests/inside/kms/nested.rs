@@ -1,0 +1,178 @@
+//! A real guest: User Mode Linux inside User Mode Linux, with the kernel's own virtio_gpu, started by the kiosk.
+
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::{
+    crc::{self, Crcs},
+    desk::{self, Desk, FIRST, PREFERRED, SOON, Vblanks},
+    flipper::Rate,
+    vkms::{Planes, Vkms},
+};
+use crate::{
+    lab::Lab,
+    labtests::{GuestFolder, picture::smpte, uml, until},
+};
+
+/// How long its page flips are counted.
+const TIME: Duration = Duration::from_secs(60);
+
+/// How long the bare program runs, before and after.
+const BARE_SECONDS: u64 = 15;
+
+/// modetest's pattern by way of the guest has the checksum that it has when modetest puts it on the card itself.
+pub fn pattern(desk: &Desk) -> Result<String> {
+    let card = Vkms::new("nested", 1, Planes::MANY)?;
+    let direct = direct(&card).context("modetest on the card itself")?;
+    ensure!(
+        direct == crc::of_picture(&smpte(1024, 768)),
+        "modetest's pattern has another checksum than the same pattern worked out here"
+    );
+    let lab = lab(desk);
+    let still = folder(desk, "still", uml::SHOW_PATTERN)?;
+    let kiosk = desk.kiosk(
+        &uml::section(&lab, "guest", &still, &["1024x768"]),
+        &["guest"],
+    )?;
+    until(FIRST, || {
+        let planes = super::state::planes(&card.debugfs)?;
+        Ok(desk::fills(&planes, PREFERRED).then_some(()))
+    })
+    .with_context(|| {
+        format!(
+            "Waiting for the guest on the plane; it said {}",
+            still.printed()
+        )
+    })?;
+    // The kiosk's own picture of a guest that boots fills the plane, too.
+    let mut crcs = Crcs::open(&card.debugfs, 0)?;
+    until(FIRST, || Ok(crcs.wait_for(direct).ok()))
+        .and_then(|_| crcs.wait_for(direct))
+        .context("The guest's pattern on the plane")?;
+    still.signal("done")?;
+    still.wait_for_end(SOON)?;
+    kiosk.compositor.quit()?;
+    Ok(format!("checksum {direct:#010x}"))
+}
+
+/// The guest's page flips are nearly as many as the bare program's.
+pub fn flips(desk: &Desk) -> Result<String> {
+    let card = Vkms::new("flips", 1, Planes::MANY)?;
+    let lab = lab(desk);
+    let before = desk::flipper(&card.node, PREFERRED, 2, BARE_SECONDS)?;
+    let flips = folder(desk, "flips", &format!("options=-v\n{}", uml::SHOW_PATTERN))?;
+    let kiosk = desk.kiosk(
+        &uml::section(&lab, "guest", &flips, &["1024x768"]),
+        &["guest"],
+    )?;
+    until(FIRST, || {
+        let presented = kiosk
+            .compositor
+            .stats("guest", 0)
+            .map(|stats| stats.frames_presented)
+            .unwrap_or_default();
+        Ok((presented > 60).then_some(()))
+    })
+    .with_context(|| format!("Waiting for page flips; the guest said {}", flips.printed()))?;
+    let vblanks = Vblanks::of(&card.node, 0)?;
+    let (first, start) = (kiosk.compositor.stats("guest", 0)?, vblanks.now()?);
+    thread::sleep(TIME);
+    let (last, end) = (kiosk.compositor.stats("guest", 0)?, vblanks.now()?);
+    let presented = last.frames_presented - first.frames_presented;
+    let zero_copy = last.frames_zero_copy - first.frames_zero_copy;
+    let nested = Rate {
+        fresh: u32::try_from(presented)?,
+        vblanks: end - start,
+    };
+    flips.signal("done")?;
+    flips.wait_for_end(SOON)?;
+    kiosk.compositor.quit()?;
+    let bare = before.and(desk::flipper(&card.node, PREFERRED, 2, BARE_SECONDS)?);
+    let note = format!(
+        "{:.2} % of {} vblanks with a new frame, {:.2} % of the bare program's {:.2} %, {zero_copy} of {presented} \
+         on the plane",
+        100.0 * nested.share(),
+        nested.vblanks,
+        100.0 * nested.share() / bare.share(),
+        100.0 * bare.share()
+    );
+    ensure!(
+        nested.share() >= 0.98 * bare.share(),
+        "Too many page flips were missed: {note}"
+    );
+    ensure!(
+        zero_copy == presented,
+        "Not all frames were on the plane: {note}"
+    );
+    Ok(note)
+}
+
+/// What a User Mode Linux guest is started from.
+fn lab(desk: &Desk) -> Lab {
+    Lab {
+        uml: desk.files.uml.clone(),
+        tree: desk.files.tree.clone(),
+        qemu: PathBuf::new(),
+        peer: PathBuf::new(),
+        vmlinuz: PathBuf::new(),
+        initrd: PathBuf::new(),
+    }
+}
+
+fn folder(desk: &Desk, name: &str, program: &str) -> Result<GuestFolder> {
+    let folder = desk.folder.join(name);
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("run.sh"), program)?;
+    Ok(GuestFolder(folder))
+}
+
+/// The checksum of the pattern when modetest shows it on the card.
+fn direct(card: &Vkms) -> Result<u32> {
+    let list = crate::report::output(Command::new("modetest").args(["-M", "vkms", "-c"]))?;
+    let connector = list
+        .lines()
+        .find(|line| line.contains("\tconnected"))
+        .and_then(|line| line.split_whitespace().next())
+        .context("modetest lists no monitor")?;
+    // It shows the pattern until it has a line to read.
+    let mut modetest = Modetest(
+        Command::new("modetest")
+            .args(["-M", "vkms", "-s", &format!("{connector}:1024x768")])
+            .stdin(Stdio::piped())
+            .stdout(File::create("/lab/modetest.log")?)
+            .stderr(File::options().append(true).open("/lab/modetest.log")?)
+            .spawn()?,
+    );
+    let started = Instant::now();
+    let expected = crc::of_picture(&smpte(1024, 768));
+    let mut seen = None;
+    while started.elapsed() < SOON && seen != Some(expected) {
+        // The CRTC has to be on before there are checksums.
+        if let Ok(mut crcs) = Crcs::open(&card.debugfs, 0) {
+            seen = Some(crcs.next()?.crc);
+        }
+        thread::sleep(Duration::from_millis(100));
+        ensure!(
+            modetest.0.try_wait()?.is_none(),
+            "modetest has ended: {}",
+            fs::read_to_string("/lab/modetest.log")?
+        );
+    }
+    seen.context("The card has no checksum")
+}
+
+struct Modetest(Child);
+
+impl Drop for Modetest {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}

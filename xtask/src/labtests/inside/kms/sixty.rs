@@ -1,0 +1,276 @@
+//! A new frame at each vblank, held against a bare program on the same machine in the same minute.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail, ensure};
+use protocols::virtio_gpu::Format;
+
+use super::{
+    crc::{self, Crcs},
+    desk::{self, Desk, Kiosk, SOON, Vblanks},
+    devices::Device,
+    flipper::Rate,
+    orders::{self, Order, Pace, Painter},
+    pointer::point,
+    vkms::{Planes, Vkms},
+};
+use crate::labtests::{inside::Memory, until};
+
+/// How long the kiosk's share of it lasts.
+const TIME: Duration = Duration::from_secs(60);
+
+/// How long the bare program runs, before and after the kiosk.
+const BARE_SECONDS: u64 = 15;
+
+/// One refresh and two milliseconds, in microseconds.
+const LATENCY: u64 = 16_667 + 2_000;
+
+/// What the second guest shows, over the first.
+const SMALL: (u32, u32) = (320, 240);
+
+/// How often the guest's pointer moves in a second, and the mouse.
+const MOVES: u32 = 125;
+
+/// The scenes of the two sizes, and one whose frames are looked at each.
+pub fn run(desk: &Desk) -> Result<String> {
+    let large = scene(desk, (1024, 768), 2)?;
+    let ratio = large.kiosk.share() / large.bare.share();
+    let small = scene(desk, (640, 480), 1)?;
+    let note = format!(
+        "1024x768: {}, {:.2} % of the bare program's; 640x480: {}; flush to present {} µs in the middle, {} µs \
+         for 9 in 10; {}",
+        large.words(),
+        100.0 * ratio,
+        small.words(),
+        large.pace.micros[0],
+        large.pace.micros[1],
+        torn(desk)?
+    );
+    ensure!(ratio >= 0.99, "Too many frames were missed: {note}");
+    ensure!(
+        small.kiosk.share() >= 0.995,
+        "Too many frames were missed of a buffer that is used again: {note}"
+    );
+    ensure!(
+        large.small.share() > 0.9 * large.bare.share(),
+        "The second guest missed too many frames: {note}"
+    );
+    ensure!(
+        large.pace.micros[0] < LATENCY,
+        "Frames take too long: {note}"
+    );
+    Ok(note)
+}
+
+struct Figures {
+    bare: Rate,
+    kiosk: Rate,
+    /// The second guest's.
+    small: Rate,
+    pace: Pace,
+}
+
+impl Figures {
+    fn words(&self) -> String {
+        format!(
+            "{:.2} % of {} vblanks with a new frame ({} late), the bare program {:.2} %, the second guest {:.2} %",
+            100.0 * self.kiosk.share(),
+            self.kiosk.vblanks,
+            self.pace.late,
+            100.0 * self.bare.share(),
+            100.0 * self.small.share(),
+        )
+    }
+}
+
+/// A guest that fills the screen and moves its pointer, one on an overlay, and a mouse that moves.
+fn scene(desk: &Desk, size: (u32, u32), buffers: u32) -> Result<Figures> {
+    let card = Vkms::new("sixty", 1, Planes::MANY)?;
+    let before = desk::flipper(&card.node, size, buffers, BARE_SECONDS)?;
+    let (first, large) = desk.guest("large", 1, "")?;
+    let (second, small) = desk.guest("small", 1, "position = [64, 64]")?;
+    let config = format!("{}{first}{second}", mode(size));
+    let kiosk = desk.kiosk(&config, &["large", "small"])?;
+    prepare(&kiosk, &large, size, buffers)?;
+    prepare_small(&small, buffers)?;
+    // Beside the second guest: what lies under that is not on top, and gets no cursor plane.
+    point(&large, 0, 0, (400, 310))?;
+    let mut mouse = Device::mouse()?;
+    kiosk.expect_planes(&card, "both guests and the pointer on planes", |planes| {
+        planes.len() == 3
+            && planes
+                .iter()
+                .any(|plane| plane.name == card.cursor_plane(0))
+            && planes.iter().any(|plane| plane.is_guests(size))
+            && planes.iter().any(|plane| plane.is_guests(SMALL))
+    })?;
+    let vblanks = Vblanks::of(&card.node, 0)?;
+    let counted = kiosk.compositor.stats("large", 0)?;
+    let (pace, other, passed) = thread::scope(|scope| {
+        let mover = scope.spawn(|| mouse.wander(MOVES, TIME));
+        let other = scope.spawn(|| small.alternate(0, TIME, 0, 0));
+        let start = vblanks.now()?;
+        let pace = large.alternate(0, TIME, 0, MOVES)?;
+        let passed = vblanks.now()? - start;
+        let moves = join(mover)?.min(pace.moves);
+        let other = join(other)?;
+        ensure!(
+            f64::from(moves) > 0.9 * TIME.as_secs_f64() * f64::from(MOVES),
+            "The pointer or the mouse moved only {moves} times"
+        );
+        Ok((pace, other, passed))
+    })?;
+    let stats = kiosk.compositor.stats("large", 0)?;
+    let zero_copy = stats.frames_zero_copy - counted.frames_zero_copy;
+    let presented = stats.frames_presented - counted.frames_presented;
+    ensure!(
+        zero_copy == presented,
+        "Only {zero_copy} of {presented} frames were on the plane: {:#?}",
+        kiosk.outputs()
+    );
+    kiosk.compositor.quit()?;
+    let after = desk::flipper(&card.node, size, buffers, BARE_SECONDS)?;
+    Ok(Figures {
+        bare: before.and(after),
+        kiosk: Rate {
+            fresh: pace.frames,
+            vblanks: passed,
+        },
+        small: Rate {
+            fresh: other.frames,
+            vblanks: passed,
+        },
+        pace,
+    })
+}
+
+/// The configuration of a monitor's mode.
+pub fn mode(size: (u32, u32)) -> String {
+    format!(
+        "[[output]]\nname = \"Virtual-1\"\nmode = \"{}x{}\"\n",
+        size.0, size.1
+    )
+}
+
+fn prepare(kiosk: &Kiosk, painter: &Painter, size: (u32, u32), buffers: u32) -> Result<()> {
+    kiosk.offers(painter, 0, size)?;
+    screen(painter, size, buffers)
+}
+
+fn prepare_small(painter: &Painter, buffers: u32) -> Result<()> {
+    screen(painter, SMALL, buffers)
+}
+
+fn screen(painter: &Painter, size: (u32, u32), buffers: u32) -> Result<()> {
+    painter.order(&Order::Screen {
+        scanout: 0,
+        size,
+        buffers: usize::try_from(buffers)?,
+        memory: Memory::Blob,
+        format: Format::Bgrx8888.into(),
+    })?;
+    for picture in 0..buffers {
+        painter.show(0, picture)?;
+    }
+    Ok(())
+}
+
+fn join<T>(thread: thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    match thread.join() {
+        Ok(result) => result,
+        Err(_) => bail!("A thread of the test panicked"),
+    }
+}
+
+/// How many pictures are drawn in turn, where each refresh is looked at.
+const PICTURES: u32 = 16;
+
+/// For how long; whatever is looked at goes on a little longer, since a CRTC that is off has no checksums.
+const LOOK: Duration = Duration::from_secs(8);
+const LONGER: Duration = Duration::from_secs(10);
+
+/// Every refresh shows a whole picture: the guest draws each frame anew into the buffer that it was given back,
+/// and each refresh's checksum is that of one of its pictures.
+///
+/// vkms reads the picture of a refresh some time after that refresh, and on a busy machine after the next one:
+/// then it finds a buffer that is rightly being drawn into. The bare program meets that too, so it goes before
+/// and after.
+fn torn(desk: &Desk) -> Result<String> {
+    let size = (640, 480);
+    let card = Vkms::new("torn", 1, Planes::MANY)?;
+    let bare = || -> Result<Looked> {
+        let (_, looked) = look(&card, size, || {
+            desk::flipper_drawing(&card.node, size, 2, LONGER.as_secs(), PICTURES)
+        })?;
+        Ok(looked)
+    };
+    let before = bare()?;
+    let (guest, painter) = desk.guest("guest", 1, "")?;
+    let kiosk = desk.kiosk(&format!("{}{guest}", mode(size)), &["guest"])?;
+    prepare(&kiosk, &painter, size, 2)?;
+    kiosk.expect_planes(&card, "the guest's memory on a plane", |planes| {
+        desk::fills(planes, size)
+    })?;
+    let (pace, looked) = look(&card, size, || painter.alternate(0, LONGER, PICTURES, 0))?;
+    kiosk.compositor.quit()?;
+    let after = bare()?;
+    let note = format!(
+        "{} torn of {} refreshes with {} new pictures ({} drawn), the bare program {} of {}",
+        looked.torn,
+        looked.seen,
+        looked.fresh,
+        pace.frames,
+        before.torn + after.torn,
+        before.seen + after.seen
+    );
+    ensure!(
+        looked.seen > 100 && looked.fresh > looked.seen / 2,
+        "Too few were looked at: {note}"
+    );
+    ensure!(
+        looked.torn <= before.torn + after.torn,
+        "Pictures were torn: {note}"
+    );
+    Ok(note)
+}
+
+/// What the refreshes of a time were like.
+#[derive(Default)]
+struct Looked {
+    seen: u32,
+    /// Those with another picture than the one before.
+    fresh: u32,
+    /// Those with no picture of the pattern.
+    torn: u32,
+}
+
+/// Looks at each refresh while something is done.
+fn look<T: Send>(
+    card: &Vkms,
+    size: (u32, u32),
+    work: impl FnOnce() -> Result<T> + Send,
+) -> Result<(T, Looked)> {
+    let known: Vec<u32> = (0..PICTURES)
+        .map(|number| crc::of_picture(&orders::picture(number, size)))
+        .collect();
+    thread::scope(|scope| {
+        let work = scope.spawn(work);
+        // A program that has just started has no CRTC yet, and no picture of the pattern on it.
+        let mut crcs = until(SOON, || Ok(Crcs::open(&card.debugfs, 0).ok()))?;
+        until(SOON, || Ok(known.contains(&crcs.next()?.crc).then_some(())))?;
+        let mut looked = Looked::default();
+        let mut last = None;
+        let started = Instant::now();
+        while started.elapsed() < LOOK {
+            let sample = crcs.next()?;
+            looked.seen += 1;
+            looked.torn += u32::from(!known.contains(&sample.crc));
+            looked.fresh += u32::from(last != Some(sample.crc));
+            last = Some(sample.crc);
+        }
+        Ok((join(work)?, looked))
+    })
+}
