@@ -27,7 +27,7 @@ pub struct Monitors {
     /// By the client's objects, with what they said last.
     told: Vec<(WlOutput, Told)>,
     on: Vec<(WlSurface, WlOutput)>,
-    /// The scales that a surface was told to draw with, in 120ths.
+    /// The scales that a surface was told to draw with, in units of 1/120.
     pub scales: Vec<u32>,
 }
 
