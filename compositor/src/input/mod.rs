@@ -1,10 +1,10 @@
 //! Hands: keyboards, pointers, touch screens and tablets, and what becomes of what they do.
 //!
-//! [`State::handle_input`] takes events of any back-end of smithay's; [`libinput`] is the one of
+//! [`State::handle_input`] takes events of any back-end of smithay's; `libinput` is the one of
 //! real devices, tests have one of their own. From there an event goes to the kiosk's own
-//! [`shortcuts`], or to the window under the pointer, the finger or the keyboard's focus. What no
-//! window decides is decided here: where the pointer is ([`layout`]) and whether it is shown, and
-//! whether anybody is there at all ([`idle`]).
+//! `shortcuts`, or to the window under the pointer, the finger or the keyboard's focus. What no
+//! window decides is decided here: where the pointer is (`layout`) and whether it is shown, and
+//! whether anybody is there at all (`idle`).
 //!
 //! This room knows windows as surfaces at points. It must not know guests' devices, nor how a
 //! picture gets on a monitor.

@@ -45,7 +45,7 @@ pub enum Order {
         /// Move the pointer so many times a second meanwhile.
         moves: u32,
     },
-    /// Show a pointer of the image [`pointer`] with its top left corner there.
+    /// Show a pointer of the image [`pointer()`] with its top left corner there.
     Pointer {
         scanout: u32,
         image: u32,
