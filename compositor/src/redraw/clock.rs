@@ -95,6 +95,9 @@ impl FrameClock {
     }
 }
 
+/// How much longer than twice the usual time a frame may take before it is an interruption.
+const SURPRISE: Duration = Duration::from_millis(2);
+
 /// How long something takes that is done every frame.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timing {
@@ -103,15 +106,17 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// Notes a frame. What is longer than `limit` counts as `limit`: one long interruption must not
-    /// be remembered for seconds.
+    /// Notes a frame. What is longer than `limit` counts as `limit`, and what is much longer than
+    /// usual counts as somewhat longer: for an interruption nobody can be prepared, and the dozens
+    /// of frames after it would be composed too early for guests to be in them.
     pub fn record(&mut self, took: Duration, limit: Duration) {
         let took = took.min(limit);
-        self.worst = match self.worst.checked_sub(took) {
-            Some(excess) => self.worst - excess / 16,
-            None => took,
-        };
         let usual = self.usual.unwrap_or(took);
+        let expected = took.min(usual * 2 + SURPRISE);
+        self.worst = match self.worst.checked_sub(expected) {
+            Some(excess) => self.worst - excess / 16,
+            None => expected,
+        };
         self.usual = Some((usual * 7 + took) / 8);
     }
 

@@ -85,9 +85,10 @@ fn composing_is_put_off_until_just_before_the_vblank() {
 }
 
 #[test]
-fn late_wake_ups_make_composing_earlier_up_to_a_quarter_of_the_refresh() {
+fn late_wake_ups_make_composing_earlier_by_and_by() {
     let mut redraw = used_machine(10_000, ms(3));
-    for (delay, expected) in [(4, 4), (60, 25)] {
+    // Before the first there was no delay at all, before the second half a millisecond on average.
+    for (delay, expected) in [(4, 2), (60, 3)] {
         let now = redraw.deadline().unwrap_or(redraw.clock().vblank(10));
         redraw.queue(now);
         let started = redraw.deadline().unwrap() + ms(delay);
@@ -206,7 +207,7 @@ fn a_picture_that_the_gpu_has_not_finished_shows_at_a_later_vblank() {
 }
 
 #[test]
-fn times_grow_at_once_and_are_forgotten_slowly() {
+fn times_grow_soon_and_are_forgotten_slowly() {
     let mut time = Timing::default();
     time.record(ms(8), ms(16));
     assert_eq!(time.worst(), ms(8));
@@ -216,8 +217,20 @@ fn times_grow_at_once_and_are_forgotten_slowly() {
         time.record(ms(1), ms(16));
     }
     assert!(time.worst() < ms(2));
+    for _ in 0..10 {
+        time.record(ms(12), ms(16));
+    }
+    assert_eq!(time.worst(), ms(12));
+}
+
+#[test]
+fn nobody_prepares_for_an_interruption() {
+    let mut time = Timing::default();
+    for _ in 0..200 {
+        time.record(ms(1), ms(16));
+    }
     time.record(Duration::from_secs(1), ms(16));
-    assert_eq!(time.worst(), ms(16));
+    assert!(time.worst() <= ms(4), "{:?}", time.worst());
 }
 
 mod flips;
