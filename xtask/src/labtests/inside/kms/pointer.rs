@@ -5,16 +5,19 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::{
-    desk::{Desk, Kiosk, PREFERRED},
+    desk::{Desk, Kiosk, PREFERRED, SOON},
     devices::Device,
     orders::{self, Order, Outcome, Painter},
     state::{self, Plane},
     vkms::{Planes, Vkms},
 };
-use crate::labtests::picture::Picture;
+use crate::labtests::{picture::Picture, until};
 
 /// A hand that moves the pointer by as many pixels as steps.
 const FLAT: &str = "[input.mouse]\naccel_profile = \"flat\"\naccel_speed = 0.0\n";
+
+/// From a movement of the mouse to one of the pointer.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How often a pointer is moved in a second, and for how long.
 const MOVES: u32 = 500;
@@ -199,8 +202,18 @@ fn own(desk: &Desk) -> Result<u32> {
     kiosk.expect_planes(&card, "a picture on each monitor and no pointer", nowhere)?;
     let mut mouse = Device::mouse()?;
     kiosk.expect_planes(&card, "no pointer because there is a mouse", nowhere)?;
-    mouse.travel(-5000, -5000)?;
-    mouse.travel(300, 200)?;
+    // The kiosk opens the mouse in its own time, and what was moved before is lost.
+    until(SOON, || {
+        mouse.travel(-5000, -5000)?;
+        mouse.travel(300, 200)?;
+        let seen = until(PATIENCE, || {
+            let planes = state::planes(&card.debugfs)?;
+            let at = place(&planes, 0).unwrap_or_default();
+            Ok((at.0 > 0 && at.1 > 0).then_some(()))
+        });
+        Ok(seen.ok())
+    })
+    .with_context(|| format!("Moving the mouse. The kiosk says {:#?}", kiosk.outputs()))?;
     let planes = kiosk.expect_planes(&card, "a pointer on the first monitor", |planes| {
         place(planes, 0).is_some() && place(planes, 1).is_none()
     })?;
