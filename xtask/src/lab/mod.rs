@@ -54,7 +54,7 @@ pub fn ensure() -> Result<Lab> {
     let tree = cache.ensure(
         "tree",
         &[&packages, tree::INIT, tree::QEMU, tree::PEER, tree::VERSION],
-        "the Debian testing file system (about a minute, 300 MB to download, 850 MB on disk)",
+        "the Debian testing file system (about a minute, 330 MB to download, 1 GB on disk)",
         tree::build,
     )?;
     let modules = stock::MODULES.join(" ");

@@ -39,6 +39,18 @@ pub const PACKAGES: &[&str] = &[
     "kmscube",
     "libdrm-tests",
     "weston",
+    // What reaches a guest's hands.
+    "evtest",
+    "libinput-tools",
+    // Other people's sessions, their screenshots, and their managers of virtual machines.
+    "grim",
+    "libvirt-clients",
+    "libvirt-daemon",
+    "libvirt-daemon-driver-qemu",
+    "sway",
+    "xvfb",
+    "libxkbcommon-x11-0",
+    "xdotool",
     // Guests of its own, and the libraries of QEMU's own device.
     "libepoxy0",
     "libvirglrenderer1",
