@@ -98,11 +98,17 @@ impl FrameClock {
 /// How much longer than twice the usual time a frame may take before it is an interruption.
 const SURPRISE: Duration = Duration::from_millis(2);
 
+/// How many frames are remembered one by one.
+const REMEMBERED: usize = 16;
+
 /// How long something takes that is done every frame.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timing {
     worst: Duration,
-    usual: Option<Duration>,
+    /// The last frames' times; the oldest is replaced.
+    last: [Duration; REMEMBERED],
+    /// How many were noted, ever.
+    noted: usize,
 }
 
 impl Timing {
@@ -111,13 +117,14 @@ impl Timing {
     /// of frames after it would be composed too early for guests to be in them.
     pub fn record(&mut self, took: Duration, limit: Duration) {
         let took = took.min(limit);
-        let usual = self.usual.unwrap_or(took);
+        let usual = if self.noted == 0 { took } else { self.usual() };
         let expected = took.min(usual * 2 + SURPRISE);
         self.worst = match self.worst.checked_sub(expected) {
             Some(excess) => self.worst - excess / 16,
             None => expected,
         };
-        self.usual = Some((usual * 7 + took) / 8);
+        self.last[self.noted % REMEMBERED] = took;
+        self.noted = self.noted.saturating_add(1);
     }
 
     /// What to be prepared for: grows at once with a slow frame and forgets it over the next
@@ -127,9 +134,28 @@ impl Timing {
         self.worst
     }
 
-    /// What to expect: the mean of the last frames.
+    /// What three in four of the last frames stayed below.
+    #[must_use]
+    pub fn likely(&self) -> Duration {
+        self.ranked(|known| known - 1 - known / 4).min(self.worst)
+    }
+
+    /// What to expect: half of the last frames took less. Interruptions have no part in it, however
+    /// long they are.
     #[must_use]
     pub fn usual(&self) -> Duration {
-        self.usual.unwrap_or_default()
+        self.ranked(|known| (known - 1) / 2)
+    }
+
+    /// The last frames' time of a rank, the shortest first, which is chosen by how many are known.
+    fn ranked(&self, rank: impl FnOnce(usize) -> usize) -> Duration {
+        let known = self.noted.min(REMEMBERED);
+        if known == 0 {
+            return Duration::ZERO;
+        }
+        let mut times = self.last;
+        let times = &mut times[..known];
+        times.sort_unstable();
+        times[rank(known)]
     }
 }

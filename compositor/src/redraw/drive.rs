@@ -2,7 +2,9 @@
 
 use std::{mem, time::Duration};
 
-use smithay::wayland::presentation::Refresh;
+use smithay::{
+    reexports::wayland_server::protocol::wl_surface::WlSurface, wayland::presentation::Refresh,
+};
 use tracing::{debug, error, trace};
 
 use super::{Composition, Due, Vblank};
@@ -25,6 +27,15 @@ impl State {
         let now = now();
         for (_, output) in self.outputs.iter_mut() {
             output.redraw.queue(now);
+        }
+    }
+
+    /// A surface has committed. Outputs that waited for nobody else wait no longer.
+    pub(crate) fn surface_arrived(&mut self, surface: &WlSurface) {
+        for (_, output) in self.outputs.iter_mut() {
+            if output.frame.arrived(surface) {
+                output.redraw.all_here(now());
+            }
         }
     }
 
@@ -166,7 +177,9 @@ impl HostOutput {
             true => Refresh::variable(period),
             false => Refresh::fixed(period),
         };
-        self.frame.presented(&self.output, refresh, vblank);
+        if self.frame.presented(&self.output, refresh, vblank) {
+            self.redraw.wait_for_clients();
+        }
     }
 
     fn flip_lost(&mut self) {

@@ -15,7 +15,7 @@ use smithay::{
     wayland::{compositor::SurfaceAttributes, presentation::Refresh},
 };
 
-use super::{Hidden, Source, Vblank, millis};
+use super::{Hidden, Source, Vblank, awaited::Awaited, millis};
 use crate::{
     render::{Composed, Layer},
     wayland::{CLOCK_ID, prefer_scale},
@@ -39,6 +39,8 @@ use crate::{
 pub struct ComposedFrame {
     callbacks: Vec<WlCallback>,
     feedback: Vec<SurfacePresentationFeedback>,
+    /// Whose next frame is to be in the next picture.
+    awaited: Awaited<WlSurface>,
     /// Reached when the picture is complete.
     sync: SyncPoint,
     present: Present,
@@ -65,6 +67,7 @@ impl ComposedFrame {
         hidden: &mut Hidden,
         now: Duration,
     ) {
+        self.awaited.compose();
         for layer in scene {
             layer.for_each_surface(|surface, states| {
                 self.present.found.push(surface.clone());
@@ -73,8 +76,11 @@ impl ComposedFrame {
                     return;
                 }
                 let mut attributes = states.cached_state.get::<SurfaceAttributes>();
-                self.callbacks
-                    .append(&mut attributes.current().frame_callbacks);
+                let callbacks = &mut attributes.current().frame_callbacks;
+                if !callbacks.is_empty() {
+                    self.awaited.ask(surface.clone());
+                }
+                self.callbacks.append(callbacks);
                 let flags =
                     surface_presentation_feedback_flags_from_states(surface, &composed.states);
                 let feedback = SurfacePresentationFeedback::from_states(states, flags);
@@ -90,8 +96,8 @@ impl ComposedFrame {
         self.sync.is_reached()
     }
 
-    /// The picture has become visible.
-    pub(super) fn presented(&mut self, output: &Output, refresh: Refresh, vblank: Vblank) {
+    /// The picture has become visible. Whether some clients are waited for, which were told so.
+    pub(super) fn presented(&mut self, output: &Output, refresh: Refresh, vblank: Vblank) -> bool {
         let flags = match vblank.source {
             Source::Timer => Kind::Vsync,
             Source::Display => Kind::Vsync | Kind::HwClock | Kind::HwCompletion,
@@ -102,12 +108,19 @@ impl ComposedFrame {
             feedback.presented(output, CLOCK_ID, at, refresh, sequence, flags);
         }
         self.answer(at);
+        self.awaited.tell()
+    }
+
+    /// A surface has committed. Whether it was the last one that was waited for.
+    pub(super) fn arrived(&mut self, surface: &WlSurface) -> bool {
+        self.awaited.arrived(surface)
     }
 
     /// Nobody knows whether the picture ever became visible, or will. Clients go on without it.
     pub(crate) fn give_up(&mut self, now: Duration) {
         // Dropped feedback says so to its client.
         self.feedback.clear();
+        self.awaited.compose();
         self.answer(now);
     }
 

@@ -4,6 +4,7 @@
 //! says (`drive.rs`), a timer wakes it up, and a display tells of its flips. Times are
 //! [`Duration`]s on `CLOCK_MONOTONIC`.
 
+mod awaited;
 mod clock;
 mod drive;
 mod frame;
@@ -19,7 +20,7 @@ pub use frame::ComposedFrame;
 pub(crate) use hidden::Hidden;
 
 use crate::render::Shown;
-use plan::Pace;
+use plan::{Pace, Plan};
 
 /// How long a flip may take before it is taken for lost. Setting a mode can take a display some
 /// hundred milliseconds.
@@ -39,8 +40,9 @@ const CLOCK_KEEPS: u64 = 600;
 ///  ┌──────┐ ─────────────────────────────▶ ┌────────┐
 ///  │ Idle │                                │ Queued │ ◀────────────────────────┐
 ///  └──────┘ ◀──────────────┐               └────────┘                          │
-///                          │                   │ compose_at is reached:        │
-///                          │                   │ the output is composed        │
+///                          │                   │ compose_at is reached (or     │
+///                          │                   │ at_latest, while clients are  │
+///                          │                   │ waited for): it is composed   │
 ///                          │                   ├────────────────────┐          │
 ///                          │                   ▼                    ▼          │
 ///                          │        ┌──────────────────┐  ┌────────────────┐   │
@@ -67,6 +69,8 @@ pub enum RedrawState {
     Queued {
         /// When to compose.
         compose_at: Duration,
+        /// When to compose while clients are waited for; not before the other.
+        at_latest: Duration,
         /// The number of the vblank that is to show it.
         sequence: u64,
     },
@@ -151,6 +155,8 @@ pub struct Redraw {
     shown: Option<u64>,
     /// Whether the renderer still worked when the flip under way was asked for.
     incomplete: bool,
+    /// Clients are to commit for the next picture that have not yet.
+    awaits: bool,
     vrr: bool,
     missed: u64,
 }
@@ -173,6 +179,7 @@ impl Redraw {
             pace: Pace::default(),
             shown: None,
             incomplete: false,
+            awaits: false,
             vrr: false,
             missed: 0,
         }
@@ -228,11 +235,26 @@ impl Redraw {
         }
     }
 
+    /// Clients were told of a vblank, and are about to commit for the next one.
+    pub fn wait_for_clients(&mut self) {
+        self.awaits = true;
+    }
+
+    /// All of them have.
+    pub fn all_here(&mut self, now: Duration) {
+        self.awaits = false;
+        if let RedrawState::Queued { compose_at, .. } = &mut self.state {
+            // How late composing begins is counted from here, and not from what has passed.
+            *compose_at = now.max(*compose_at);
+        }
+    }
+
     /// When [`Redraw::due`] has to be asked next; `None` while nothing is to be done.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         match self.state {
             RedrawState::Idle | RedrawState::Paused => None,
+            RedrawState::Queued { at_latest, .. } if self.awaits => Some(at_latest),
             RedrawState::Queued { compose_at, .. } => Some(compose_at),
             RedrawState::WaitingForVblank { sequence, .. } => Some(self.clock.vblank(sequence)),
             RedrawState::WaitingForFlip { give_up, .. } => Some(give_up),
@@ -275,13 +297,13 @@ impl Redraw {
         let &Composition {
             started, finished, ..
         } = composition;
-        let wanted = match self.state {
-            RedrawState::Queued {
-                compose_at,
-                sequence,
-            } => {
+        let due = self.deadline();
+        // Whoever was waited for and did not come is in the picture after this one.
+        self.awaits = false;
+        let wanted = match (self.state, due) {
+            (RedrawState::Queued { sequence, .. }, Some(due)) => {
                 self.pace
-                    .began(started.saturating_sub(compose_at), self.clock.period());
+                    .began(started.saturating_sub(due), self.clock.period());
                 sequence
             }
             _ => self.next_possible(started),
@@ -337,9 +359,8 @@ impl Redraw {
         if is_known && !self.vrr {
             let late = self.clock.nearest(at).saturating_sub(wanted);
             self.missed += late;
-            if self.incomplete || late == 0 {
-                self.pace.flipped(late > 0, self.clock.period());
-            }
+            self.pace
+                .flipped(late > 0, self.incomplete, self.clock.period());
         }
         self.clock.anchor(sequence, at);
         self.synchronised = true;
@@ -375,6 +396,7 @@ impl Redraw {
             self.synchronised = false;
             self.state = RedrawState::Queued {
                 compose_at: now,
+                at_latest: now,
                 sequence: self.next_possible(now),
             };
         }
@@ -390,12 +412,17 @@ impl Redraw {
 
     fn queued(&self, now: Duration) -> RedrawState {
         let next = self.next_possible(now);
-        let (compose_at, sequence) = match self.vrr {
+        let Plan {
+            compose_at,
+            at_latest,
+            sequence,
+        } = match self.vrr {
             true => self.pace.on_demand(&self.clock, self.shown, next, now),
             false => self.pace.late(&self.clock, next, now),
         };
         RedrawState::Queued {
             compose_at,
+            at_latest,
             sequence,
         }
     }

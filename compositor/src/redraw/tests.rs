@@ -87,8 +87,8 @@ fn composing_is_put_off_until_just_before_the_vblank() {
 #[test]
 fn late_wake_ups_make_composing_earlier_by_and_by() {
     let mut redraw = used_machine(10_000, ms(3));
-    // Before the first there was no delay at all, before the second half a millisecond on average.
-    for (delay, expected) in [(4, 2), (60, 3)] {
+    // Half of the frames before the first two had no delay at all.
+    for (delay, expected) in [(4, 2), (60, 2), (4, 4)] {
         let now = redraw.deadline().unwrap_or(redraw.clock().vblank(10));
         redraw.queue(now);
         let started = redraw.deadline().unwrap() + ms(delay);
@@ -221,6 +221,20 @@ fn times_grow_soon_and_are_forgotten_slowly() {
         time.record(ms(12), ms(16));
     }
     assert_eq!(time.worst(), ms(12));
+}
+
+#[test]
+fn most_frames_are_shorter_than_the_one_that_was_slow_some_time_ago() {
+    let mut time = Timing::default();
+    for millis in [1, 2, 1, 2, 1, 2, 1, 2, 8, 1, 2, 1, 2, 1, 2, 1, 2] {
+        time.record(ms(millis), ms(16));
+    }
+    assert!(time.likely() >= ms(2), "{time:?}");
+    assert!(time.likely() < time.worst(), "{time:?}");
+    for _ in 0..200 {
+        time.record(ms(1), ms(16));
+    }
+    assert!(time.likely() < ms(1) + ms(1) / 8, "{time:?}");
 }
 
 #[test]

@@ -55,6 +55,7 @@ fn vblanks_are_where_the_display_has_them() {
         redraw.state(),
         RedrawState::Queued {
             compose_at: redraw.clock().vblank(FIRST + 11) - ms(1) - MARGIN,
+            at_latest: redraw.clock().vblank(FIRST + 11) - ms(1) - MARGIN,
             sequence: FIRST + 11,
         }
     );
@@ -97,7 +98,7 @@ fn a_time_a_little_in_the_future_is_no_vblank_to_come() {
     let vblank = redraw.flipped(now, at(FIRST + 5), FIRST + 5).unwrap();
     assert_eq!(vblank.source, Source::Display);
     assert!(
-        matches!(redraw.state(), RedrawState::Queued { sequence, compose_at }
+        matches!(redraw.state(), RedrawState::Queued { sequence, compose_at, .. }
             if sequence == FIRST + 6 && compose_at > at(FIRST + 5))
     );
 }
@@ -163,6 +164,83 @@ fn a_renderer_that_works_on_alone_gets_more_time_when_it_was_late() {
     }
 }
 
+/// Makes one frame that takes 6 ms, and some that take 1 as those before.
+fn with_a_slow_frame_behind(redraw: &mut Redraw) {
+    for flip in FIRST + 3..FIRST + 10 {
+        let took = if flip == FIRST + 3 { 6 } else { 1 };
+        redraw.queue(at(flip - 1) + ms(3));
+        let started = redraw.deadline().unwrap();
+        redraw.composed(&composition(started, ms(took), Shown::Flip));
+        redraw.flipped(at(flip), at(flip), flip).unwrap();
+    }
+}
+
+#[test]
+fn clients_that_were_told_of_a_vblank_are_waited_for_as_long_as_most_frames_allow() {
+    let mut redraw = synchronised();
+    with_a_slow_frame_behind(&mut redraw);
+    redraw.wait_for_clients();
+    redraw.queue(at(FIRST + 9) + ms(3));
+    let waiting = redraw.deadline().unwrap();
+    redraw.all_here(at(FIRST + 9) + ms(4));
+    let complete = redraw.deadline().unwrap();
+    assert!(waiting > complete + ms(1) / 2, "{:?}", waiting - complete);
+    let vblank = redraw.clock().vblank(FIRST + 10);
+    assert_eq!(waiting, vblank - ms(1) - MARGIN, "most frames still fit");
+    assert!(complete > at(FIRST + 9) + ms(4), "and none is early");
+}
+
+#[test]
+fn the_last_client_that_is_waited_for_has_the_output_composed_at_once() {
+    let mut redraw = synchronised();
+    with_a_slow_frame_behind(&mut redraw);
+    redraw.wait_for_clients();
+    redraw.queue(at(FIRST + 9) + ms(3));
+    let last = redraw.deadline().unwrap() - Duration::from_micros(300);
+    assert_eq!(redraw.due(last), None);
+    redraw.all_here(last);
+    assert_eq!(redraw.due(last), Some(Due::Compose));
+}
+
+#[test]
+fn who_did_not_come_is_not_waited_for_after_composing() {
+    let mut redraw = synchronised();
+    redraw.wait_for_clients();
+    flipping(&mut redraw, at(FIRST + 4) + ms(1));
+    redraw.flipped(at(FIRST + 5), at(FIRST + 5), FIRST + 5);
+    redraw.queue(at(FIRST + 5) + ms(1));
+    assert!(
+        matches!(redraw.state(), RedrawState::Queued { compose_at, .. }
+            if redraw.deadline() == Some(compose_at))
+    );
+}
+
+/// A driver that was busy when it should have flipped is given more time where that costs nobody a
+/// refresh, and less again by and by.
+#[test]
+fn a_missed_vblank_makes_composing_earlier_only_when_nobody_is_waited_for() {
+    let mut redraw = synchronised();
+    let mut flip = FIRST + 4;
+    let mut leads = |redraw: &mut Redraw, late: u64| {
+        redraw.queue(at(flip) + ms(2));
+        redraw.wait_for_clients();
+        let vblank = redraw.clock().vblank(flip + 1);
+        let waiting = vblank - redraw.deadline().unwrap();
+        redraw.all_here(at(flip) + ms(2));
+        let started = redraw.deadline().unwrap();
+        redraw.composed(&composition(started, ms(1), Shown::Flip));
+        flip += 1 + late;
+        redraw.flipped(at(flip), at(flip), flip).unwrap();
+        (waiting, vblank - started)
+    };
+    let usual = leads(&mut redraw, 1);
+    let careful = leads(&mut redraw, 0);
+    assert_eq!(careful.0, usual.0, "whoever is waited for has as much time");
+    assert!(careful.1 > usual.1 + ms(2), "{careful:?} after {usual:?}");
+    let later = (0..1000).map(|_| leads(&mut redraw, 0)).last().unwrap();
+    assert!(later.1 < usual.1 + ms(1), "{later:?} after {usual:?}");
+}
+
 #[test]
 fn while_it_is_paused_nothing_is_due() {
     let mut redraw = synchronised();
@@ -209,6 +287,7 @@ fn another_rate_counts_from_the_last_vblank_on() {
     let RedrawState::Queued {
         sequence,
         compose_at,
+        ..
     } = redraw.state()
     else {
         panic!("{:?}", redraw.state());

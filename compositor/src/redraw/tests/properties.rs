@@ -6,6 +6,10 @@ use super::*;
 enum Op {
     /// Something changes.
     Queue,
+    /// Clients are waited for.
+    Await,
+    /// They are there.
+    Arrive,
     /// Time passes, in microseconds; composing takes the second number if it is due.
     Advance(u64, u64),
     /// The screens are somebody else's for a while.
@@ -17,6 +21,8 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         8 => Just(Op::Queue),
+        4 => Just(Op::Await),
+        2 => Just(Op::Arrive),
         8 => (0..60_000u64, 0..30_000u64).prop_map(|(wait, took)| Op::Advance(wait, took)),
         1 => Just(Op::Leave),
         1 => Just(Op::Return),
@@ -87,6 +93,8 @@ impl Model {
                 self.changed = true;
                 self.redraw.queue(self.now);
             }
+            Op::Await => self.redraw.wait_for_clients(),
+            Op::Arrive => self.redraw.all_here(self.now),
             Op::Advance(wait, took) => {
                 let until = self.now + Duration::from_micros(*wait);
                 self.run(until, Duration::from_micros(*took));

@@ -60,6 +60,7 @@ impl CompositorHandler for State {
         move_subsurfaces(surface);
         on_commit_buffer_handler::<Self>(surface);
         self.windows.popups.commit(surface);
+        self.surface_arrived(surface);
         if is_sync_subsurface(surface) {
             return;
         }
