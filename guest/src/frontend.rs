@@ -31,7 +31,8 @@ use self::{
 };
 pub use self::{dialect::Dialect, error::FrontendError, events::Activity};
 
-/// How many queues a GPU has.
+/// How many queues a device has: control and cursor of a GPU, events and status of an input
+/// device.
 pub const QUEUES: usize = 2;
 
 /// `VHOST_USER_F_PROTOCOL_FEATURES`: the feature bit with which a device says that it knows
@@ -66,6 +67,8 @@ pub struct Frontend {
     state: State,
     features: u64,
     refused_events: u64,
+    /// Bytes of the configuration space, for the VMMs that keep a copy of it.
+    config_size: usize,
 }
 
 impl Frontend {
@@ -125,6 +128,7 @@ impl Frontend {
             state: State::Reset,
             features: 0,
             refused_events: 0,
+            config_size: protocols::virtio_gpu::CONFIG_SIZE,
         };
         frontend.open_request_channel(timeout)?;
         if !owner_first {
@@ -143,6 +147,15 @@ impl Frontend {
         self.set(FrontendReq::SET_BACKEND_REQ_FD, &[], &[theirs.as_fd()])?;
         self.requests = Some(Channel::new(ours, timeout));
         Ok(())
+    }
+
+    /// Says that the device is no GPU but one whose configuration space has so many bytes.
+    #[must_use]
+    pub fn with_config_size(self, bytes: usize) -> Self {
+        Self {
+            config_size: bytes,
+            ..self
+        }
     }
 
     /// The VMM that is being played.

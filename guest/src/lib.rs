@@ -1,11 +1,13 @@
-//! A software guest: a virtio-gpu driver in user space that speaks vhost-user as the front-end.
+//! A software guest: drivers of virtio-gpu and virtio-input in user space that speak vhost-user as
+//! the front-end.
 //!
 //! It plays the VMM and the guest's kernel at once, and is the other end of the tests, of the
 //! demo and of the benchmark. It knows the bytes of `protocols` and nothing of the device's code.
 //!
 //! From the bottom up: [`ram`] is the guest's memory, [`virtqueue`] a queue in it, [`frontend`]
-//! the VMM, [`driver`] the kernel's driver, [`kms`] what Linux's DRM does with it, [`habit`] what
-//! other guests do, [`card`] and [`pattern`] pictures to show, [`demo`] all of it together.
+//! the VMM, [`driver`] the kernel's driver of the GPU, [`input`] that of a keyboard or a pointer,
+//! [`kms`] what Linux's DRM does with the GPU, [`habit`] what other guests do, [`card`] and
+//! [`pattern`] pictures to show, [`demo`] all of it together.
 //!
 //! ```no_run
 //! use guest::{driver::{Driver, DriverOptions}, kms::{Screen, ScreenOptions}, pattern};
@@ -27,6 +29,7 @@ pub mod demo;
 pub mod driver;
 pub mod frontend;
 pub mod habit;
+pub mod input;
 pub mod kms;
 pub mod pattern;
 pub mod ram;

@@ -20,7 +20,7 @@ impl Frontend {
     }
 
     /// Reads `length` bytes of the configuration space from `offset` on, as this VMM does it:
-    /// most of them ask for everything up to there.
+    /// QEMU asks for all of it, most others for everything up to there.
     ///
     /// # Errors
     /// The device does not answer, or not with what was asked for.
@@ -34,7 +34,12 @@ impl Frontend {
         } else {
             offset
         };
-        let wanted = offset + length - start;
+        let end = if self.dialect.knows_config_size() {
+            self.config_size.max(offset + length)
+        } else {
+            offset + length
+        };
+        let wanted = end - start;
         let mut payload = config_header(start, wanted);
         payload.resize(payload.len() + wanted, 0);
         let reply = self.channel.ask(FrontendReq::GET_CONFIG, &payload)?;
@@ -47,7 +52,9 @@ impl Frontend {
                 what,
             });
         }
-        Ok(bytes.get(offset - start..).unwrap_or_default().to_vec())
+        let from = offset - start;
+        let part = bytes.get(from..from + length);
+        Ok(part.unwrap_or_default().to_vec())
     }
 
     /// Writes to the configuration space, as this VMM does it: QEMU sends all of it each time.
@@ -57,8 +64,8 @@ impl Frontend {
     pub fn write_config_bytes(&mut self, offset: usize, bytes: &[u8]) -> Result<(), FrontendError> {
         let mut content = bytes.to_vec();
         let mut start = offset;
-        if self.dialect.writes_whole_config() {
-            let mut whole = self.read_config_bytes(0, CONFIG_SIZE)?;
+        if self.dialect.knows_config_size() {
+            let mut whole = self.read_config_bytes(0, self.config_size)?;
             whole.resize(whole.len().max(offset + bytes.len()), 0);
             if let Some(place) = whole.get_mut(offset..offset + bytes.len()) {
                 place.copy_from_slice(bytes);

@@ -96,8 +96,9 @@ impl Dialect {
         matches!(self, Self::Uml)
     }
 
-    /// Whether the guest's write to one field reaches the device as a write of everything.
-    pub(super) const fn writes_whole_config(self) -> bool {
+    /// Whether the VMM has a copy of the configuration space: the guest's access to one field
+    /// reaches the device as one to everything.
+    pub(super) const fn knows_config_size(self) -> bool {
         matches!(self, Self::QemuGpu | Self::QemuGeneric)
     }
 
