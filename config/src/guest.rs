@@ -1,10 +1,21 @@
 //! `[guest.NAME]`: one virtual machine.
 
+mod close;
+mod hands;
+mod machine;
+mod monitors;
+mod windows;
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer};
 
 use crate::{MemorySize, Mode, parse::Mistake};
+
+pub use close::OnClose;
+pub use hands::{Grab, InputDevice, ParseInputDeviceError, Pointer};
+pub use machine::{Network, Sound};
+pub use windows::Scale;
 
 /// virtio-gpu's bound on virtual monitors.
 pub const MAX_SCANOUTS: usize = 16;
@@ -33,6 +44,9 @@ pub struct Guest {
     pub cpus: u32,
     /// Virtual monitors, 1 to [`MAX_SCANOUTS`], with the modes they begin with.
     pub scanouts: Vec<Mode>,
+    /// How many virtual monitors it can have, up to [`MAX_SCANOUTS`], with those that are plugged in
+    /// while it runs; see [`Guest::connectors`].
+    pub max_scanouts: Option<usize>,
     /// What the guest may do with its graphics card.
     pub gpu: Gpu,
     /// Which of QEMU's graphics devices is used.
@@ -41,6 +55,12 @@ pub struct Guest {
     pub accel: Accel,
     /// What QEMU boots a disk image with.
     pub firmware: Firmware,
+    /// Where the guest's sound is heard.
+    pub sound: Sound,
+    /// Whether the guest hears what the user's microphone hears.
+    pub microphone: bool,
+    /// The guest's network.
+    pub network: Network,
     /// The program that runs the guest.
     pub vmm: Vmm,
     /// The socket that the guest's graphics device listens on; one in a private folder where none
@@ -50,21 +70,35 @@ pub struct Guest {
     pub autostart: bool,
     /// When the guest is started again after it ended.
     pub restart: Restart,
+    /// What closing its last window means.
+    pub on_close: OnClose,
     /// Where `lucarne kiosk` shows its virtual monitors in turn: names of connectors, like
     /// `DP-1`, or `MAKE MODEL SERIAL`. Empty: on all monitors in order.
     pub outputs: Vec<String>,
-    /// What happens to a picture that has not its monitor's size.
+    /// What happens to a picture that has not its monitor's or its window's size.
     pub fit: Fit,
+    /// How many of its pixels there are to a logical pixel of the user's session; the session's own
+    /// scale where none is given.
+    pub scale: Option<Scale>,
+    /// Whether its frames may be torn in full screen.
+    pub tearing: bool,
     /// Picture in picture: left and top edge in pixels of the monitor. The guest keeps its own size
     /// then, and is above the guest that fills the monitor.
     pub position: Option<(i32, i32)>,
+    /// Its keyboards and pointers.
+    pub input: Vec<InputDevice>,
+    /// What its pointer tells.
+    pub pointer: Pointer,
+    /// Whether the host's own shortcuts go to it.
+    pub grab: Grab,
 }
 
-/// What `lucarne kiosk` does to a picture that has not its monitor's size.
+/// What happens to a picture that has not the size of its monitor in `lucarne kiosk`, or of its
+/// window elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fit {
-    /// Make it as large as the monitor, whatever becomes of its shape.
+    /// Make it as large as that, whatever becomes of its shape.
     Stretch,
     /// Make it as large as possible in its own shape.
     #[default]
@@ -164,7 +198,9 @@ pub enum VmmKind {
     /// User Mode Linux: the guest's kernel is itself the program.
     Uml,
     /// Anything else; its arguments are taken as they are but for the placeholders `{socket}`,
-    /// `{name}`, `{memory}` (MiB), `{cpus}`, `{disk}`, `{kernel}`, `{initrd}` and `{append}`.
+    /// `{name}`, `{memory}` (MiB), `{cpus}`, `{disk}`, `{kernel}`, `{initrd}` and `{append}`, for
+    /// the sockets of the input devices `{keyboard}`, `{pointer}`, `{mouse}`, `{touch}` and `{pen}`,
+    /// and `{qmp}` for a socket where the VMM listens for QEMU's machine protocol.
     Custom,
     /// None: somebody else starts a VMM and connects it to `socket`.
     External,
@@ -194,17 +230,27 @@ impl Default for Guest {
             memory: MemorySize::default(),
             cpus: 2,
             scanouts: vec![Mode::new(1280, 800)],
+            max_scanouts: None,
             gpu: Gpu::default(),
             device: Device::default(),
             accel: Accel::default(),
             firmware: Firmware::default(),
+            sound: Sound::default(),
+            microphone: false,
+            network: Network::default(),
             vmm: Vmm::default(),
             socket: None,
             autostart: true,
             restart: Restart::default(),
+            on_close: OnClose::default(),
             outputs: Vec::new(),
             fit: Fit::default(),
+            scale: None,
+            tearing: false,
             position: None,
+            input: InputDevice::ALL.to_vec(),
+            pointer: Pointer::default(),
+            grab: Grab::default(),
         }
     }
 }
@@ -242,16 +288,7 @@ impl Guest {
     /// # Errors
     /// The first thing that is wrong.
     pub fn check(&self) -> Result<(), Mistake> {
-        if self.scanouts.is_empty() || self.scanouts.len() > MAX_SCANOUTS {
-            return Err(Mistake::at(
-                "scanouts",
-                format!(
-                    "Could not give a guest {} virtual monitors",
-                    self.scanouts.len()
-                ),
-                "List 1 to 16 modes, like [\"1280x800\", \"1920x1080@60\"]",
-            ));
-        }
+        monitors::check(self)?;
         if !(1..=MAX_CPUS).contains(&self.cpus) {
             return Err(Mistake::at(
                 "cpus",
@@ -259,24 +296,7 @@ impl Guest {
                 format!("Choose a number from 1 to {MAX_CPUS}"),
             ));
         }
-        if self.outputs.len() > self.scanouts.len() {
-            return Err(Mistake::at(
-                "outputs",
-                format!(
-                    "Could not spread {} virtual monitors over {} outputs",
-                    self.scanouts.len(),
-                    self.outputs.len()
-                ),
-                "Name one output for each of the guest's scanouts, or list more scanouts",
-            ));
-        }
-        if self.outputs.iter().any(|name| name.trim().is_empty()) {
-            return Err(Mistake::at(
-                "outputs",
-                "Could not find a monitor by an empty name",
-                "Name connectors like DP-1, or monitors as MAKE MODEL SERIAL",
-            ));
-        }
+        hands::check(self)?;
         if self.kernel.is_none() {
             for (key, given) in [
                 ("initrd", self.initrd.is_some()),
@@ -300,6 +320,9 @@ impl Guest {
             ("device", self.device != Device::Auto),
             ("accel", self.accel != Accel::Auto),
             ("firmware", self.firmware != Firmware::Bios),
+            ("sound", self.sound != Sound::Auto),
+            ("microphone", self.microphone),
+            ("network", self.network != Network::User),
         ];
         if let Some((key, _)) = qemu_only.into_iter().find(|(_, given)| *given && !qemu) {
             return Err(Mistake::at(

@@ -1,10 +1,10 @@
 //! Lucarne's configuration file: its types, its defaults, and what is said about mistakes.
 //!
 //! One TOML file with the sections `[guest.NAME]` ([`guest`]), `[[output]]` ([`output`]), `[kms]`
-//! ([`kms`]), `[kiosk]` ([`kiosk`]), `[input]` ([`input`]) and `[log]` ([`log`]). [`Config::load`]
-//! reads it, [`Problems`] is every mistake in it with its line and column. This crate reads nothing
-//! but that file: whether a disk image exists or a program can be started is for those to say who
-//! use them.
+//! ([`kms`]), `[kiosk]` ([`kiosk`]), `[input]` ([`input`]), `[keys]` ([`keys`]) and `[log]`
+//! ([`log`]). [`Config::load`] reads it, [`Problems`] is every mistake in it with its line and
+//! column. This crate reads nothing but that file: whether a disk image exists or a program can be
+//! started is for those to say who use them.
 //!
 //! ```
 //! let config = config::Config::parse(
@@ -20,6 +20,7 @@
 
 pub mod guest;
 pub mod input;
+pub mod keys;
 pub mod kiosk;
 pub mod kms;
 pub mod log;
@@ -43,13 +44,14 @@ use thiserror::Error;
 pub use crate::{
     guest::Guest,
     input::Input,
+    keys::Keys,
     kiosk::Kiosk,
     kms::Kms,
     log::Log,
     memory::{MemorySize, ParseMemoryError},
     mode::{Mode, ParseModeError, WantedMode},
     output::Output,
-    parse::Mistake,
+    parse::{Mistake, nearest},
     problem::{Problem, Problems},
 };
 
@@ -88,6 +90,8 @@ pub struct Config {
     pub kiosk: Kiosk,
     /// Keyboards, pointers, touch screens and tablets.
     pub input: Input,
+    /// The keys that guests' windows keep to themselves.
+    pub keys: Keys,
     /// What is logged.
     pub log: Log,
 }
@@ -101,6 +105,7 @@ impl Default for Config {
             kms: Kms::default(),
             kiosk: Kiosk::default(),
             input: Input::default(),
+            keys: Keys::default(),
             log: Log::default(),
         }
     }

@@ -9,7 +9,7 @@ use toml::{
     de::{DeTable, DeValue, ValueDeserializer},
 };
 
-use crate::{Config, Guest, Input, Kiosk, Kms, Log, Output, Problem, Problems, guest};
+use crate::{Config, Guest, Input, Keys, Kiosk, Kms, Log, Output, Problem, Problems, guest};
 
 /// What is wrong with a section whose keys are all right by themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -71,8 +71,8 @@ struct Parser<'t> {
 
 impl<'t> Parser<'t> {
     fn document(&mut self, table: DeTable<'t>) -> Config {
-        const KNOWN: [&str; 7] = [
-            "renderer", "guest", "output", "kms", "kiosk", "input", "log",
+        const KNOWN: [&str; 8] = [
+            "renderer", "guest", "output", "kms", "kiosk", "input", "keys", "log",
         ];
         let mut config = Config::default();
         for (key, value) in table {
@@ -97,6 +97,11 @@ impl<'t> Parser<'t> {
                 "input" => {
                     if let Some(input) = self.checked_section(&key, value, Input::check) {
                         config.input = input;
+                    }
+                }
+                "keys" => {
+                    if let Some(keys) = self.section::<Keys>(value) {
+                        config.keys = keys;
                     }
                 }
                 "log" => {
@@ -266,16 +271,21 @@ fn in_our_words(message: &str) -> (String, Option<String>) {
     (first + chars.as_str(), None)
 }
 
-fn nearest_hint<'a>(unknown: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+/// The known word that was probably meant by one that is not known.
+#[must_use]
+pub fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // Beyond a third of the word another word is more likely than a slip of the fingers.
     let limit = unknown.chars().count().div_ceil(3);
-    let nearest = known
-        .clone()
+    known
         .map(|word| (distance(unknown, word), word))
         .filter(|(distance, _)| *distance <= limit)
-        .min();
-    match nearest {
-        Some((_, word)) => format!("Did you mean `{word}`?"),
+        .min()
+        .map(|(_, word)| word)
+}
+
+fn nearest_hint<'a>(unknown: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    match nearest(unknown, known.clone()) {
+        Some(word) => format!("Did you mean `{word}`?"),
         None => format!("Known here: {}", known.collect::<Vec<_>>().join(", ")),
     }
 }

@@ -2,7 +2,7 @@ use std::{fs, path::Path};
 
 use super::*;
 use crate::{
-    guest::{Accel, Device, Firmware, Fit, Gpu, Restart, VmmKind},
+    guest::{Accel, Device, Firmware, Fit, Gpu, Grab, InputDevice, Pointer, Restart, VmmKind},
     kiosk::OnGuestExit,
     log::Level,
     output::Transform,
@@ -91,6 +91,7 @@ fn the_default_file_documents_every_key() {
         keys_of::<Kiosk>(),
         keys_of::<input::Keyboard>(),
         keys_of::<input::Device>(),
+        keys_of::<Keys>(),
         keys_of::<Log>(),
     ]
     .concat();
@@ -112,6 +113,8 @@ fn values_of_the_examples_are_the_defaults() {
     let debian = Guest {
         disk: Some("~/images/debian.qcow2".into()),
         scanouts: vec![Mode::new(1280, 800), Mode::new(1920, 1080)],
+        max_scanouts: Some(4),
+        scale: guest::Scale::new(1.0),
         ..Guest::default()
     };
     assert_eq!(config.guests["debian"], debian);
@@ -136,6 +139,11 @@ fn every_key_of_a_guest_is_read() {
         firmware = "/fw.fd"
         autostart = false
         restart = "always"
+        on_close = "detach"
+        max_scanouts = 2
+        input = ["mouse", "keyboard"]
+        pointer = "relative"
+        grab = "never"
         vmm = { kind = "qemu", program = "qemu", arguments = ["-snapshot"] }
         [log]
         level = "debug"
@@ -162,6 +170,11 @@ fn every_key_of_a_guest_is_read() {
     assert_eq!(guest.firmware, Firmware::File("/fw.fd".into()));
     assert!(!guest.autostart);
     assert_eq!(guest.restart, Restart::Always);
+    assert_eq!(guest.on_close, guest::OnClose::Detach);
+    assert_eq!(guest.connectors(), 2);
+    assert_eq!(guest.input, [InputDevice::Mouse, InputDevice::Keyboard]);
+    assert_eq!(guest.pointer, Pointer::Relative);
+    assert_eq!(guest.grab, Grab::Never);
     assert_eq!(guest.vmm.program.as_deref(), Some(Path::new("qemu")));
     assert_eq!(guest.vmm.arguments, ["-snapshot"]);
 }
@@ -305,6 +318,52 @@ fn bounds_are_checked() {
     ));
     mistakes("[[output]]\nscale = 0.0\n");
     mistakes("[[output]]\nscale = nan\n");
+}
+
+#[test]
+fn input_devices_are_named_once_and_fit_the_pointer() {
+    for (lines, wanted) in [
+        (
+            "input = [\"pen\", \"touch\", \"pen\"]",
+            "3:1: Could not give a guest the input device pen twice",
+        ),
+        (
+            "pointer = \"absolute\"\ninput = [\"mouse\"]",
+            "3:1: Could not use the pointer that way without the input device pointer",
+        ),
+        (
+            "pointer = \"relative\"\ninput = []",
+            "3:1: Could not use the pointer that way without the input device mouse",
+        ),
+    ] {
+        let message = mistakes(&format!("[guest.a]\ndisk = \"d\"\n{lines}\n"));
+        assert!(message.starts_with(wanted), "{message}");
+    }
+    let config = Config::parse("[guest.a]\ndisk = \"d\"\ninput = []\n").unwrap();
+    assert_eq!(config.guests["a"].input, []);
+}
+
+#[test]
+fn every_input_device_goes_by_its_word() {
+    for device in InputDevice::ALL {
+        assert_eq!(device.word().parse(), Ok(device));
+    }
+    let error = "joystick".parse::<InputDevice>().unwrap_err().to_string();
+    assert!(error.contains("pointer, mouse"), "{error}");
+}
+
+#[test]
+fn keys_that_windows_keep_are_chords() {
+    let text = "[keys]\nrelease = \"rightctrl\"\nfullscreen = \"\"\n";
+    let keys = Config::parse(text).unwrap().keys;
+    assert_eq!(keys.release.codes(), [97]);
+    assert_eq!(keys.fullscreen, None);
+    let message = mistakes("[keys]\nrelease = \"ctrl+hyper\"\n");
+    assert!(
+        message.starts_with("2:11: Could not find a key named `hyper`"),
+        "{message}"
+    );
+    mistakes("[keys]\nrelease = \"\"\n");
 }
 
 #[test]

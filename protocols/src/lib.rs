@@ -2,6 +2,7 @@
 //!
 //! - [`virtio_gpu`]: what a guest's graphics driver and the device say to each other;
 //! - [`virtio_input`]: the same for keyboards, pointers and touchscreens;
+//! - [`keys`]: names of keys, for configurations and command lines;
 //! - [`edid`]: how a virtual monitor introduces itself;
 //! - [`ipc`]: the control socket's JSON, and the status channel of a device process;
 //! - `wayland`: what a guest's device and our own compositor say to each other beyond Wayland's
@@ -23,6 +24,7 @@
 
 pub mod edid;
 pub mod ipc;
+pub mod keys;
 pub mod virtio_gpu;
 pub mod virtio_input;
 #[cfg(feature = "wayland")]
