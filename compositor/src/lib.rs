@@ -21,6 +21,7 @@ pub mod host;
 pub mod input;
 pub mod ipc;
 mod lines;
+mod panics;
 pub mod redraw;
 pub mod render;
 pub mod screenshot;

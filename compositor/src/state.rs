@@ -263,6 +263,7 @@ impl State {
         self.settle_windows();
         self.announce_monitors();
         self.settle_input();
+        self.settle_title();
         self.timer.set(self.deadline());
         self.clients.flush();
     }

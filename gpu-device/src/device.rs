@@ -1,9 +1,14 @@
 //! The device process: builds the rooms, joins them in one event loop, and runs until it is told
-//! to end or has nothing left to show on.
+//! to end. Hosts that show the guest may come and go meanwhile, as may VMMs.
 //!
 //! [`run`] is what `lucarne device` and the compositor's supervisor start.
 
+mod attach;
+mod attachment;
+mod connection;
+mod door;
 mod front_end;
+mod hands;
 mod host;
 mod process;
 
@@ -16,10 +21,15 @@ use calloop::{
 use thiserror::Error;
 use tracing::info;
 
-pub use self::{host::HostDisplay, process::Process};
+use self::host::Manner;
+pub use self::{
+    host::{Attempt, HostDisplay, Hosts, Reach},
+    process::Process,
+};
 use crate::{
-    display::wayland::{ConnectError, Lost, WaylandDisplay, WaylandSource},
+    display::wayland::{ConnectError, Lost, Preferences, WaylandDisplay, WaylandSource},
     gpu::{self, Gpu, Limits, Mode, Prefer},
+    input::{HandsOptions, InputKind},
     memory::{DmaBufMaker, Udmabuf},
     status::StatusChannel,
     vhost_user::{
@@ -28,6 +38,9 @@ use crate::{
     },
 };
 
+/// How many monitors a guest can have where nobody says.
+const CONNECTORS: usize = 4;
+
 /// How a device process is started.
 #[derive(Debug)]
 pub struct Options {
@@ -35,10 +48,23 @@ pub struct Options {
     pub name: String,
     /// Where the VMM connects.
     pub socket: SocketSource,
+    /// The guest's input devices, each of them once, and where the VMM connects to them.
+    pub inputs: Vec<(InputKind, SocketSource)>,
+    /// What the user wants of keyboards and pointers.
+    pub hands: HandsOptions,
     /// One mode for each of the guest's monitors, 1 to 16; none means one of 1280x800.
     pub scanouts: Vec<Mode>,
+    /// How many monitors the guest can have, up to 16, with those that are plugged in while it
+    /// runs. At least as many as `scanouts`; `None` means at least 4, too.
+    pub max_scanouts: Option<usize>,
+    /// How the guest's windows are to be.
+    pub windows: Preferences,
     /// Where the guest is shown.
     pub wayland: WaylandSource,
+    /// Whether nothing shows the guest until the program that started the device asks for it.
+    pub detached: bool,
+    /// Whether the device begins without a compositor, and looks for one, where there is none yet.
+    pub seeks: bool,
     /// The status channel to the program that started the device, if it wants one.
     pub status: Option<OwnedFd>,
     /// Which ways of showing frames may be used.
@@ -77,8 +103,8 @@ pub enum DeviceError {
 /// go meanwhile.
 ///
 /// # Errors
-/// See [`DeviceError`]; among them the loss of the compositor, after which a supervisor starts
-/// the device anew.
+/// See [`DeviceError`]; among them the loss of a compositor that was reached through a handed-over
+/// connection, after which a supervisor starts the device anew. Others are waited for.
 pub fn run(options: Options) -> Result<(), DeviceError> {
     let mut event_loop = EventLoop::<Process<WaylandDisplay>>::try_new()?;
     let handle = event_loop.handle();
@@ -92,8 +118,13 @@ pub fn run(options: Options) -> Result<(), DeviceError> {
         .map_err(|error| error.error)?;
 
     let dma_bufs = dma_bufs(options.prefer);
+    let plugged = options.scanouts.len().max(1);
     let gpu = Gpu::new(gpu::Options {
         name: options.name.clone(),
+        connectors: options
+            .max_scanouts
+            .unwrap_or(CONNECTORS)
+            .max(options.scanouts.len()),
         scanouts: options.scanouts,
         limits: options.limits,
         prefer: options.prefer,
@@ -101,18 +132,48 @@ pub fn run(options: Options) -> Result<(), DeviceError> {
             .clone()
             .map(|maker| Box::new(maker) as Box<dyn DmaBufMaker>),
     });
-    let scanouts = usize::try_from(gpu.scanouts()).unwrap_or(1);
-    let mut display = WaylandDisplay::connect(options.wayland, &options.name, scanouts)?;
-    if let Some(dma_bufs) = dma_bufs {
-        display.use_dma_bufs(Box::new(dma_bufs));
-    }
+    let manner = Manner {
+        guest: options.name,
+        scanouts: plugged,
+        windows: options.windows,
+        dma_bufs,
+    };
+    let hosts = Hosts {
+        home: options.wayland.again(),
+        first: match options.detached {
+            true => None,
+            false => first(&manner, options.wayland, options.seeks)?,
+        },
+        seeks: options.seeks && !options.detached,
+        reach: manner.reach(),
+    };
     let listener = Listener::new(options.socket)?;
+    let mut inputs = Vec::with_capacity(options.inputs.len());
+    for (kind, socket) in options.inputs {
+        inputs.push((kind, Listener::new(socket)?));
+    }
     let status = match options.status {
         Some(socket) => Some(StatusChannel::new(socket).map_err(io::Error::from)?),
         None => None,
     };
-    let mut process = Process::new(handle, gpu, display, listener, status)?;
+    let mut process = Process::new(handle, gpu, hosts, listener, status)?;
+    process.give_hands(inputs, options.hands)?;
     process.run(&mut event_loop)
+}
+
+/// The compositor that is there. Where one may come later, its absence is no error.
+fn first(
+    manner: &Manner,
+    source: WaylandSource,
+    seeks: bool,
+) -> Result<Option<WaylandDisplay>, ConnectError> {
+    match manner.connect(source) {
+        Err(error) if seeks => {
+            info!("The guest is shown once there is a compositor. {error}");
+            Ok(None)
+        }
+        outcome => outcome.map(Some),
+    }
 }
 
 /// The kernel's way to make dma-bufs, where it may be used and there is one.

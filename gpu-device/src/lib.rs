@@ -11,8 +11,14 @@
 //! run(Options {
 //!     name: "forky".into(),
 //!     socket: SocketSource::Path("/run/user/1000/forky-gpu.sock".into()),
+//!     inputs: Vec::new(), // a guest to look at
+//!     hands: Default::default(),
 //!     scanouts: Vec::new(), // one of 1280x800
+//!     max_scanouts: None,
+//!     windows: Default::default(),
 //!     wayland: WaylandSource::Environment,
+//!     detached: false,
+//!     seeks: false,
 //!     status: None,
 //!     prefer: Prefer::Auto,
 //!     limits: Default::default(),
@@ -48,6 +54,7 @@
 //! - [`memory`]: guest memory as slices and dma-bufs; the only room with unsafe code.
 //! - [`renderer`]: pixels from one layout to another.
 //! - [`display`]: the seam to whatever shows frames, and its two sides.
+//! - [`input`]: what hands do on the host, as events of the guest's input devices.
 //! - [`device`]: one thread and one loop that join the rooms; [`status`] tells a supervisor.
 //!
 //! The guest is hostile in all of this: what it sends is read once, judged, and then used; what it
@@ -64,6 +71,8 @@
 pub mod device;
 pub mod display;
 pub mod gpu;
+mod histogram;
+pub mod input;
 #[expect(unsafe_code, reason = "maps guest memory and talks to /dev/udmabuf")]
 pub mod memory;
 pub mod renderer;
@@ -71,6 +80,6 @@ pub mod status;
 pub mod vhost_user;
 
 pub use device::{DeviceError, Options, run};
-pub use display::wayland::WaylandSource;
+pub use display::wayland::{Fit, Preferences, Scale, WaylandSource};
 pub use gpu::{Limits, Mode, Prefer};
 pub use vhost_user::listener::SocketSource;

@@ -3,21 +3,34 @@
 //! Owns the socket and both directions' buffers. Nothing here blocks: a supervisor that doesn't
 //! read loses messages, not the guest its pictures.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::{
+    collections::VecDeque,
+    io::IoSliceMut,
+    mem::MaybeUninit,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
 
 use protocols::ipc::{
     LineBuffer, LineError, MAX_LINE,
     device::{DeviceEvent, DeviceRequest},
     to_line,
 };
-use rustix::io::{Errno, ioctl_fionbio, read, write};
+use rustix::{
+    io::{Errno, ioctl_fionbio, write},
+    net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg},
+};
 use tracing::{debug, warn};
+
+/// The most descriptors that are kept for whoever asks for them.
+const MAX_DESCRIPTORS: usize = 4;
 
 /// The device's end of the status channel.
 #[derive(Debug)]
 pub struct StatusChannel {
     socket: OwnedFd,
     inbox: LineBuffer,
+    /// Those that came with messages, oldest first.
+    descriptors: VecDeque<OwnedFd>,
     outbox: Vec<u8>,
 }
 
@@ -35,6 +48,7 @@ impl StatusChannel {
         Ok(Self {
             socket,
             inbox: LineBuffer::default(),
+            descriptors: VecDeque::new(),
             outbox: Vec::new(),
         })
     }
@@ -81,7 +95,7 @@ impl StatusChannel {
         let mut part = [0_u8; 4096];
         let mut requests = Vec::new();
         loop {
-            match read(&self.socket, &mut part) {
+            match self.read(&mut part) {
                 Ok(0) => {
                     return if requests.is_empty() {
                         Err(Gone)
@@ -96,6 +110,28 @@ impl StatusChannel {
             }
             self.take_requests(&mut requests)?;
         }
+    }
+
+    /// The oldest descriptor that came with a message and was not taken yet.
+    pub fn take_descriptor(&mut self) -> Option<OwnedFd> {
+        self.descriptors.pop_front()
+    }
+
+    fn read(&mut self, part: &mut [u8]) -> Result<usize, Errno> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        let mut parts = [IoSliceMut::new(part)];
+        let received = recvmsg(&self.socket, &mut parts, &mut control, flags)?;
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                self.descriptors.extend(descriptors);
+            }
+        }
+        while self.descriptors.len() > MAX_DESCRIPTORS {
+            self.descriptors.pop_front();
+        }
+        Ok(received.bytes)
     }
 
     fn take_requests(&mut self, requests: &mut Vec<DeviceRequest>) -> Result<(), Gone> {

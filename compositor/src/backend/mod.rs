@@ -5,6 +5,7 @@
 
 mod headless;
 pub mod kms;
+mod nested;
 mod output;
 mod outputs;
 mod timer;
@@ -16,6 +17,7 @@ use smithay::utils::{Physical, Size};
 
 pub use headless::Headless;
 pub use kms::Kms;
+pub use nested::{Nested, NestedError, NestedOptions};
 pub use output::{Change, Counters, HostOutput, Monitor, OutputError, OutputOptions};
 pub use outputs::{OutputId, Outputs};
 pub use timer::Timer;
@@ -49,6 +51,8 @@ pub enum Backend {
     Headless(Headless),
     /// On the monitors of a seat.
     Kms(Box<Kms>),
+    /// In a window of another session.
+    Nested(Box<Nested>),
 }
 
 impl Backend {
@@ -70,6 +74,7 @@ impl Backend {
         match self {
             Self::Headless(headless) => headless.compose(output, renderer, size, scene),
             Self::Kms(kms) => kms.compose(output, renderer, size, scene),
+            Self::Nested(nested) => nested.compose(renderer, size, scene),
         }
     }
 
@@ -86,8 +91,8 @@ impl Backend {
     ) -> Result<Image, RenderError> {
         match self {
             Self::Headless(_) => Headless::picture(output, renderer, size, scene),
-            // What planes show can't be read back.
-            Self::Kms(_) => renderer.paint().picture(size, scene),
+            // What planes show can't be read back, nor what a window shows.
+            Self::Kms(_) | Self::Nested(_) => renderer.paint().picture(size, scene),
         }
     }
 }

@@ -223,6 +223,8 @@ pub struct Change {
     pub position: Option<Option<(i32, i32)>>,
     /// See [`Monitor::vrr`].
     pub vrr: Option<bool>,
+    /// See [`Monitor::millimetres`]. Guests are told; `wl_output` says it once.
+    pub millimetres: Option<(i32, i32)>,
 }
 
 /// What became of an output's frames since it appeared.
@@ -331,6 +333,9 @@ impl HostOutput {
         }
         if let Some(position) = change.position {
             monitor.position = position;
+        }
+        if let Some(millimetres) = change.millimetres {
+            monitor.millimetres = millimetres;
         }
         if let Some(vrr) = change.vrr {
             monitor.vrr = vrr;

@@ -2,14 +2,18 @@
 
 use std::{os::fd::RawFd, path::PathBuf, process::ExitCode};
 
-use clap::{Args, ValueEnum};
+use anyhow::ensure;
+use clap::{ArgGroup, Args, ValueEnum};
 use gpu_device::{Mode, SocketSource, WaylandSource};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{
+    hands::{HandsArgs, InputSocket},
     log::{self, Filter},
+    managed,
     settings::Screens,
+    windows::WindowArgs,
 };
 use crate::guests::inherited_fd;
 
@@ -23,22 +27,60 @@ Examples:
   lucarne device --name debian --gpu-socket /tmp/debian.gpu
   lucarne device --name debian --gpu-socket /tmp/debian.gpu --mode 1920x1080 --mode 1280x1024@75
   lucarne device --name debian --gpu-socket /tmp/debian.gpu --scanouts 3 --mode 1280x800
+  lucarne device --name debian --gpu-socket /tmp/debian.gpu \\
+    --input keyboard=/tmp/debian.keyboard --input pointer=/tmp/debian.pointer
 
 Then connect a VMM to the socket, for example QEMU (its memory must be a shared memfd):
   qemu-system-x86_64 -m 2G -object memory-backend-memfd,id=ram,size=2G,share=on \\
     -machine q35,memory-backend=ram -vga none -display none \\
-    -chardev socket,id=gpu,path=/tmp/debian.gpu -device vhost-user-gpu-pci,chardev=gpu debian.qcow2
+    -chardev socket,id=gpu,path=/tmp/debian.gpu -device vhost-user-gpu-pci,chardev=gpu \\
+    -chardev socket,id=kbd,path=/tmp/debian.keyboard -device vhost-user-input-pci,chardev=kbd \\
+    debian.qcow2
 or User Mode Linux:
-  linux virtio_uml.device=/tmp/debian.gpu:16 mem=1G root=/dev/root rootfstype=hostfs")]
+  linux virtio_uml.device=/tmp/debian.gpu:16 virtio_uml.device=/tmp/debian.keyboard:18 \\
+    mem=1G root=/dev/root rootfstype=hostfs
+
+Managers of virtual machines start it by QEMU's conventions for such programs, with --fd: libvirt
+does for `<video><driver name='vhostuser'/>`. Its guest's input devices are then at
+$XDG_RUNTIME_DIR/lucarne-NAME.keyboard and so on.")]
+#[command(group(ArgGroup::new("socket").args(["gpu_socket", "fd"]).required(true)))]
 pub(super) struct Device {
-    /// The guest's name, for window titles
-    #[arg(long)]
-    name: String,
+    /// The guest's name, for window titles [default: libvirt's name for it]
+    #[arg(long, required_unless_present = "fd")]
+    name: Option<String>,
     /// Where the VMM connects; the socket is made here and removed at the end
-    #[arg(long, value_name = "PATH")]
-    gpu_socket: PathBuf,
+    #[arg(long, alias = "socket-path", value_name = "PATH")]
+    gpu_socket: Option<PathBuf>,
+    /// A socket that was inherited under this number: one that listens, or the connection to the VMM.
+    /// A compositor is waited for then where there is none yet
+    #[arg(long, value_name = "FD")]
+    fd: Option<RawFd>,
+    /// Print what the device can do, as JSON, and do nothing else
+    #[arg(long)]
+    print_capabilities: bool,
+    /// For managers that offer it unasked; nothing is rendered here
+    #[arg(long, value_name = "PATH", hide = true)]
+    render_node: Option<PathBuf>,
+    /// For managers that ask for it unasked; there is no 3D
+    #[arg(long, hide = true)]
+    virgl: bool,
+    /// An input device of the guest, and where the VMM connects to it; given again for the next one.
+    /// KIND is keyboard, pointer, mouse, touch or pen
+    #[arg(long, value_name = "KIND=PATH")]
+    input: Vec<InputSocket>,
+    #[command(flatten)]
+    hands: HandsArgs,
     #[command(flatten)]
     screens: Screens,
+    /// How many virtual monitors the guest can have, with those that are plugged in while it runs
+    /// [default: 4, or as many as --scanouts]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    max_scanouts: Option<u8>,
+    #[command(flatten)]
+    windows: WindowArgs,
+    /// Show the guest nowhere until the program that started the device asks for it
+    #[arg(long, hide = true, requires = "status_fd")]
+    detached: bool,
     /// Which ways of showing frames may be used
     #[arg(long, value_enum, default_value_t)]
     prefer: Prefer,
@@ -61,16 +103,45 @@ impl Device {
         log::start(&Filter::new(&config::Log::default()));
         raise_descriptor_limit();
         let modes = self.screens.modes()?.unwrap_or_default();
+        let mut kinds: Vec<_> = self.input.iter().map(|input| input.kind).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        ensure!(
+            kinds.len() == self.input.len(),
+            "Could not give a guest an input device twice. Name each KIND of --input once"
+        );
         let mode = |mode: config::Mode| Mode {
             width: mode.width,
             height: mode.height,
             millihertz: mode.millihertz,
         };
+        if self.virgl {
+            warn!("Lucarne's device has no 3D: the guest gets a screen without");
+        }
+        let is_managed = self.fd.is_some();
+        let name = self.name.or_else(managed::guest_name);
+        let name = name.unwrap_or_else(|| "guest".to_owned());
+        let inputs = match is_managed && self.input.is_empty() {
+            true => managed::inputs(&name),
+            false => self.input,
+        };
         gpu_device::run(gpu_device::Options {
-            name: self.name,
-            socket: SocketSource::Path(self.gpu_socket),
+            name,
+            socket: match (self.fd, self.gpu_socket) {
+                (Some(fd), _) => SocketSource::Inherited(inherited_fd(fd)?),
+                (None, path) => SocketSource::Path(path.unwrap_or_default()),
+            },
+            inputs: inputs.into_iter().map(InputSocket::source).collect(),
+            hands: self.hands.options(),
             scanouts: modes.into_iter().map(mode).collect(),
-            wayland: WaylandSource::Environment,
+            max_scanouts: self.max_scanouts.map(usize::from),
+            windows: self.windows.preferences(self.hands.release()),
+            wayland: match is_managed {
+                true => WaylandSource::Newest,
+                false => WaylandSource::Environment,
+            },
+            detached: self.detached,
+            seeks: is_managed,
             status: self.status_fd.map(inherited_fd).transpose()?,
             prefer: match self.prefer {
                 Prefer::Auto => gpu_device::Prefer::Auto,

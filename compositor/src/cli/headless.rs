@@ -98,6 +98,7 @@ impl Headless {
             environment.push(("WAYLAND_DISPLAY".to_owned(), display.clone()));
             Ok(state)
         })?;
+        program.app.guests.set_keys(config.keys.clone());
         for name in &names {
             program.app.guests.add(name, config.guests[name].clone())?;
         }

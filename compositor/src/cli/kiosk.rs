@@ -78,23 +78,7 @@ impl Kiosk {
             config.renderer = renderer.into();
         }
         let names = names(&config, &self.guests, &self.config)?;
-        if names.is_empty() {
-            let file = self.config.path().unwrap_or_default();
-            warn!(
-                "There is no guest to show: name one, or add a section [guest.NAME] to {}. Other \
-                 programs can still be shown",
-                file.display()
-            );
-        }
-        if config.kiosk.on_guest_exit == OnGuestExit::Restart {
-            for guest in config.guests.values_mut() {
-                guest.restart = Restart::Always;
-            }
-        }
-        let lasts = match config.kiosk.on_guest_exit {
-            OnGuestExit::Quit if !names.is_empty() => Lasts::WhileGuests,
-            _ => Lasts::UntilQuit,
-        };
+        let lasts = lasts(&mut config, &names, &self.config);
 
         let mut display = String::new();
         let mut program = Program::new(lasts, &filter, |event_loop, environment| {
@@ -103,6 +87,7 @@ impl Kiosk {
             environment.push(("WAYLAND_DISPLAY".to_owned(), display.clone()));
             Ok(state)
         })?;
+        program.app.guests.set_keys(config.keys.clone());
         for name in &names {
             program.app.guests.add(name, config.guests[name].clone())?;
         }
@@ -126,6 +111,28 @@ impl Kiosk {
     }
 }
 
+/// How long the program runs with these guests, of which each is to be started again as
+/// `[kiosk] on_guest_exit` wants it.
+pub(super) fn lasts(config: &mut Config, names: &[String], file: &ConfigFile) -> Lasts {
+    if names.is_empty() {
+        let file = file.path().unwrap_or_default();
+        warn!(
+            "There is no guest to show: name one, or add a section [guest.NAME] to {}. Other \
+             programs can still be shown",
+            file.display()
+        );
+    }
+    if config.kiosk.on_guest_exit == OnGuestExit::Restart {
+        for guest in config.guests.values_mut() {
+            guest.restart = Restart::Always;
+        }
+    }
+    match config.kiosk.on_guest_exit {
+        OnGuestExit::Quit if !names.is_empty() => Lasts::WhileGuests,
+        _ => Lasts::UntilQuit,
+    }
+}
+
 fn panic_after<D: 'static>(seconds: u8, handle: &LoopHandle<'static, D>) {
     let timer = Timer::from_duration(Duration::from_secs(seconds.into()));
     let source = handle.insert_source(timer, |_, (), _| panic!("as --panic-after wants it"));
@@ -134,7 +141,13 @@ fn panic_after<D: 'static>(seconds: u8, handle: &LoopHandle<'static, D>) {
     }
 }
 
-fn names(config: &Config, given: &[String], file: &ConfigFile) -> anyhow::Result<Vec<String>> {
+/// The guests that are meant: those that were named, or those of `[kiosk] autostart`, or those with
+/// autostart.
+pub(super) fn names(
+    config: &Config,
+    given: &[String],
+    file: &ConfigFile,
+) -> anyhow::Result<Vec<String>> {
     match &config.kiosk.autostart {
         Some(autostart) if given.is_empty() => headless::names(config, autostart, file)
             .context("Could not start the guests of [kiosk] autostart"),
@@ -206,7 +219,8 @@ fn transform(transform: config::output::Transform) -> Transform {
     }
 }
 
-fn placement(guest: &config::Guest) -> Placement {
+/// Where a guest wants to be, in the compositor's words.
+pub(super) fn placement(guest: &config::Guest) -> Placement {
     Placement {
         outputs: guest.outputs.clone(),
         fit: match guest.fit {

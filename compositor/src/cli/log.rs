@@ -27,10 +27,12 @@ impl Filter {
             // smithay tells of every client and every format, and calls it an error where one of
             // several ways to EGL does not exist, or where a seat manager gives up a card itself;
             // libseat, where one of several seat managers does not run; calloop tells of sources
-            // that were removed while they had something to say.
+            // that were removed while they had something to say; winit, of X servers without a
+            // desktop's settings.
             let level = log.level.as_str();
             let quiet = "smithay=error,smithay::backend::egl=off,\
-                         smithay::backend::drm::device::fd=off,libseat=off,calloop=error";
+                         smithay::backend::drm::device::fd=off,libseat=off,calloop=error,\
+                         winit=error";
             match &log.filter {
                 Some(filter) => format!("{level},{quiet},{filter}"),
                 None => format!("{level},{quiet}"),
@@ -73,7 +75,8 @@ mod tests {
             assert_eq!(
                 filter.as_str(),
                 "warn,smithay=error,smithay::backend::egl=off,\
-                 smithay::backend::drm::device::fd=off,libseat=off,calloop=error,gpu_device=trace"
+                 smithay::backend::drm::device::fd=off,libseat=off,calloop=error,winit=error,\
+                 gpu_device=trace"
             );
         }
     }

@@ -3,24 +3,30 @@
 //! A subcommand returns an error to be shown, or the process' exit status. Everything else that
 //! can be typed wrongly is clap's to refuse, with exit status 2.
 
+mod attach;
 mod completions;
 mod demo;
 mod device;
 mod doctor;
 mod failure;
+mod hands;
 mod headless;
 mod kiosk;
 mod log;
 mod man;
+mod managed;
 mod msg;
+mod nested;
+mod print;
 mod run;
 mod settings;
 mod software_guest;
 mod start;
 mod table;
 mod validate;
+mod windows;
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -30,7 +36,8 @@ pub(crate) use self::start::has_session;
 ///
 /// Lucarne is the graphics device of a guest and the compositor that shows it. Each monitor of a
 /// guest is a window of your own session with `lucarne run`, fills a monitor of a bare console with
-/// `lucarne kiosk`, or is an output of a compositor without a screen with `lucarne headless`.
+/// `lucarne kiosk` or one window of an X11 or Wayland session with `lucarne nested`, or is an output
+/// of a compositor without a screen with `lucarne headless`.
 #[derive(Debug, Parser)]
 #[command(
     name = "lucarne",
@@ -41,6 +48,7 @@ pub(crate) use self::start::has_session;
 Examples:
   lucarne demo                      see it work, without any virtual machine
   lucarne run debian.qcow2          boot a disk image and show it in this session
+  lucarne attach debian             show a guest that runs already in this session
   lucarne kiosk debian              show a guest of the configuration on a bare console
   lucarne doctor                    what this machine can do, and how to mend it
 
@@ -56,8 +64,10 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Attach(attach::Attach),
     Headless(headless::Headless),
     Kiosk(kiosk::Kiosk),
+    Nested(nested::Nested),
     Demo(demo::Demo),
     Device(device::Device),
     Msg(msg::Msg),
@@ -71,11 +81,19 @@ enum Command {
 /// Runs the program with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let arguments = managed::arguments(std::env::args_os());
+    if managed::asks_for_capabilities(&arguments) {
+        // To whom it could not be told nobody can say so.
+        let _ = std::io::stdout().write_all(managed::CAPABILITIES.as_bytes());
+        return ExitCode::SUCCESS;
+    }
+    let cli = Cli::parse_from(arguments);
     let result = match cli.command {
         Command::Run(run) => run.main(),
+        Command::Attach(attach) => attach.main(),
         Command::Headless(headless) => headless.main(),
         Command::Kiosk(kiosk) => kiosk.main(),
+        Command::Nested(nested) => nested.main(),
         Command::Demo(demo) => demo.main(),
         Command::Device(device) => device.main(),
         Command::Msg(msg) => msg.main(),

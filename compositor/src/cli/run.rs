@@ -1,6 +1,7 @@
 //! `lucarne run`
 
 use std::{
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -13,16 +14,19 @@ use config::{
 };
 
 use super::{
+    attach::{self, Found},
     log::{self, Filter},
+    print,
     settings::{ConfigFile, Machine},
     start::{Program, has_session},
 };
-use crate::{app::Lasts, host::Session};
+use crate::{app::Lasts, guests::absolute, host::Session, ipc::client};
 
 /// Run a guest and show it in your Wayland session.
 ///
 /// Finds the VMM, gives the guest the best graphics device that VMM has, and shows each of its
-/// virtual monitors as a window. Ends when the guest shuts down.
+/// virtual monitors as a window. Ends when the guest shuts down. A guest that runs already, under
+/// another lucarne of yours, is shown here instead of started twice.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -32,6 +36,14 @@ Examples:
   lucarne run --kernel vmlinuz --initrd initrd.img --append 'console=tty0 quiet'
   lucarne run --uml --kernel ./linux --append 'root=/dev/root rootfstype=hostfs init=/bin/sh'
   lucarne run debian                the guest [guest.debian] of the configuration file
+  lucarne run --detached debian     without windows, until `lucarne attach debian`
+  lucarne run --print debian        what would be run, for a shell
+  lucarne run debian -- -nic tap    another network than the one that it would get
+
+A guest in QEMU gets a network behind yours, your sound, and a socket for `lucarne msg power`,
+`pause`, `resume` and `reset` besides its screens and hands. Arguments after `--` are put behind
+lucarne's own, and where they name an accelerator, processors, memory, firmware, a console, a network,
+a sound card, a balloon or random numbers, lucarne's are left out.
 
 With QEMU's own firmware nothing is seen until the guest's kernel has started: it draws with VGA
 only. `--firmware uefi --device gpu` is seen from its first picture on.")]
@@ -59,6 +71,9 @@ pub(super) struct Run {
     name: Option<String>,
     #[command(flatten)]
     machine: Machine,
+    /// Start it without windows, for `lucarne attach`; this needs no session
+    #[arg(long)]
+    detached: bool,
     /// Which of QEMU's graphics devices the guest gets
     #[arg(long, value_enum)]
     device: Option<DeviceArg>,
@@ -74,9 +89,12 @@ pub(super) struct Run {
     /// The QEMU to be used, a name in $PATH or a path
     #[arg(long, value_name = "PROGRAM", conflicts_with = "uml")]
     vmm: Option<PathBuf>,
+    /// Print the VMM's command line instead of running it; this needs no session
+    #[arg(long, conflicts_with = "detached")]
+    print: bool,
     #[command(flatten)]
     config: ConfigFile,
-    /// More arguments for the VMM
+    /// More arguments for the VMM; what they name is left out of those that it gets anyway
     #[arg(last = true, value_name = "VMM ARGUMENT")]
     arguments: Vec<String>,
 }
@@ -109,19 +127,42 @@ impl Run {
         let filter = Filter::new(&config.log);
         log::start(&filter);
         let (name, guest) = self.guest(&config)?;
+        if self.print {
+            io::stdout().write_all(print::script(&name, &guest)?.as_bytes())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        if let Some(found) = running(&name, &guest, &config) {
+            return self.show(&found);
+        }
         let mut program = Program::new(Lasts::WhileGuests, &filter, |_, _| Ok(Session))?;
+        program.app.guests.set_keys(config.keys);
         program.app.guests.add(&name, guest)?;
         // What is wrong with the guest itself is worth knowing anywhere.
         ensure!(
-            has_session(),
+            self.detached || has_session(),
             "Could not find a Wayland session: WAYLAND_DISPLAY is not set. Start this in a \
              Wayland session, or use `lucarne headless` for a compositor without a screen"
         );
+        if self.detached {
+            program.app.guests.start_detached(&name);
+        }
         program.app.start_guest(&name);
         match program.run()?.into_iter().next() {
             Some(failure) => bail!(failure),
             None => Ok(ExitCode::SUCCESS),
         }
+    }
+
+    /// The guest runs already.
+    fn show(&self, found: &Found) -> anyhow::Result<ExitCode> {
+        let name = &found.guest.name;
+        ensure!(
+            !self.detached,
+            "Could not start the guest {name}: it runs already. `lucarne attach {name}` shows it"
+        );
+        let told = found.attach(attach::own_display())?;
+        writeln!(io::stdout(), "The guest {name} runs already. {told}")?;
+        Ok(ExitCode::SUCCESS)
     }
 
     /// The guest that is meant, with the options laid over it.
@@ -180,6 +221,19 @@ impl Run {
             .check()
             .context("Could not use these options together")
     }
+}
+
+/// The guest, if another lucarne of this user runs it: the same section of the configuration, or
+/// the same disk image, which two machines must never write to.
+fn running(name: &str, guest: &Guest, config: &Config) -> Option<Found> {
+    let sockets = client::all_sockets().unwrap_or_default();
+    let disk = guest.disk.as_deref().map(absolute);
+    let is_configured = config.guests.contains_key(name);
+    attach::guests_of(&sockets).into_iter().find(|found| {
+        let other = &found.guest;
+        let is_it = (is_configured && other.name == name) || (disk.is_some() && other.disk == disk);
+        is_it && attach::is_there(other)
+    })
 }
 
 /// A guest of the configuration, or else a disk image.

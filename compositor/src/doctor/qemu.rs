@@ -79,6 +79,7 @@ mod tests {
                 minor: version.1,
             },
             devices: devices.iter().map(|name| (*name).to_owned()).collect(),
+            audio_drivers: std::collections::BTreeSet::new(),
             has_user_network: true,
         };
         judge(&installed, has_kvm).verdict

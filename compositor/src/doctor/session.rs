@@ -42,7 +42,12 @@ pub(super) fn check() -> Check {
         return Check::missing(
             NAME,
             "no session here: WAYLAND_DISPLAY is not set",
-            "Start this in a Wayland session for `lucarne run`; `lucarne headless` needs none",
+            match has_x11() {
+                true => "On this X11 desktop, `lucarne nested` shows guests in one window",
+                false => {
+                    "Start this in a Wayland session for `lucarne run`; `lucarne headless` needs none"
+                }
+            },
         );
     }
     match globals() {
@@ -53,6 +58,10 @@ pub(super) fn check() -> Check {
             "Check WAYLAND_DISPLAY and XDG_RUNTIME_DIR",
         ),
     }
+}
+
+fn has_x11() -> bool {
+    std::env::var_os("DISPLAY").is_some_and(|value| !value.is_empty())
 }
 
 fn globals() -> anyhow::Result<Vec<(String, u32)>> {

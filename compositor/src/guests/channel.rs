@@ -1,7 +1,8 @@
 //! Our end of the status channel to a device process.
 
 use std::{
-    io::{self, Write as _},
+    io::{self, IoSlice, Write as _},
+    mem::MaybeUninit,
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::net::UnixStream,
@@ -11,6 +12,7 @@ use std::{
 
 use calloop::{Interest, LoopHandle, Mode, PostAction, RegistrationToken, generic::Generic};
 use protocols::ipc::device::{DeviceEvent, DeviceRequest};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use crate::lines::{LineBuffer, Reading};
 
@@ -64,14 +66,37 @@ impl StatusChannel {
 
     /// Sends a request unless the device has stopped reading.
     pub(super) fn send(&mut self, request: &DeviceRequest) -> bool {
-        let Ok(mut line) = serde_json::to_vec(request) else {
+        let Some(line) = line_of(request) else {
             return false;
         };
-        line.push(b'\n');
         // A line goes in whole or not at all as long as the device reads; a torn one would only
         // reach a device that hangs.
         (&*self.stream.0)
             .write(&line)
             .is_ok_and(|written| written == line.len())
     }
+
+    /// As [`StatusChannel::send`], with a descriptor that the device is to have.
+    pub(super) fn send_with(&mut self, request: &DeviceRequest, given: BorrowedFd<'_>) -> bool {
+        let Some(line) = line_of(request) else {
+            return false;
+        };
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let given = [given];
+        control.push(SendAncillaryMessage::ScmRights(&given))
+            && sendmsg(
+                &self.stream,
+                &[IoSlice::new(&line)],
+                &mut control,
+                SendFlags::NOSIGNAL,
+            )
+            .is_ok_and(|sent| sent == line.len())
+    }
+}
+
+fn line_of(request: &DeviceRequest) -> Option<Vec<u8>> {
+    let mut line = serde_json::to_vec(request).ok()?;
+    line.push(b'\n');
+    Some(line)
 }

@@ -14,7 +14,7 @@
 //!   device. `VmmLeft` waits for the word of the device: that the VMM is gone, or its own end.
 //! - A VMM that failed is started again alone: the device keeps the guest's windows up meanwhile.
 //! - A device that died takes its VMM along, because QEMU never connects a second time. One that
-//!   ended without an error did so because the user closed its window: the guest is stopped.
+//!   ended without an error was told to by somebody else: the guest is stopped.
 //! - [`Event::Stop`] and [`Event::Restart`] go through `VmmStops` and `DeviceStops` from anywhere;
 //!   each asks first (SIGTERM) and kills when the time is over.
 //!
@@ -264,8 +264,7 @@ impl Lifecycle {
                 was_connected,
                 ..
             } => {
-                // A device that ends by itself without an error does so because the user closed
-                // its window.
+                // A device never ends by itself without an error: somebody else told it to.
                 let then = if success {
                     Then::Off(Ended::Stopped)
                 } else {

@@ -4,13 +4,18 @@
 //! child. How guests' windows are shown is [`Host`](crate::host::Host)'s business; what a device
 //! does between VMM and compositor is the device process' own.
 
+mod ask;
 mod budget;
 mod channel;
 mod device;
+mod hear;
 mod last_lines;
 pub mod lifecycle;
+mod machine;
+pub(crate) mod monitor;
 pub(crate) mod process;
 pub mod runtime_dir;
+mod shown;
 mod supervise;
 pub mod vmm;
 
@@ -23,7 +28,8 @@ use std::{
 };
 
 use calloop::RegistrationToken;
-use protocols::ipc::{self, GuestState, device::DeviceRequest};
+use config::guest::InputDevice;
+use protocols::ipc::{self, GuestState};
 use thiserror::Error;
 
 use self::{
@@ -31,8 +37,10 @@ use self::{
     channel::StatusChannel,
     last_lines::LastLines,
     lifecycle::{Ended, Lifecycle, Role},
+    monitor::Monitor,
     process::Process,
     runtime_dir::RuntimeDir,
+    shown::Shown,
     vmm::{Vmm, qemu::Engine},
 };
 
@@ -56,6 +64,8 @@ pub struct DeviceOptions {
     pub arguments: Vec<String>,
     /// More environment for the devices and the VMMs.
     pub environment: Vec<(String, String)>,
+    /// The keys that guests' windows keep to themselves.
+    pub keys: config::Keys,
 }
 
 /// One guest.
@@ -67,7 +77,10 @@ struct Guest {
     device: Option<Running>,
     vmm_process: Option<Running>,
     status: Option<StatusChannel>,
+    /// Commands to the VMM.
+    monitor: Option<Monitor>,
     dialect: Option<String>,
+    shown: Shown,
     /// The timer of `life`.
     timer: Option<RegistrationToken>,
     device_output: LastLines,
@@ -136,6 +149,11 @@ impl Guests {
         }
     }
 
+    /// Sets the keys that the windows of guests keep to themselves that are started from now on.
+    pub fn set_keys(&mut self, keys: config::Keys) {
+        self.options.keys = keys;
+    }
+
     /// Adds a guest without starting it. Its VMM is looked for and its files are checked, which
     /// may take some tenths of a second.
     ///
@@ -159,7 +177,9 @@ impl Guests {
             device: None,
             vmm_process: None,
             status: None,
+            monitor: None,
             dialect: None,
+            shown: Shown::default(),
             timer: None,
             device_output: LastLines::default(),
             vmm_output: LastLines::default(),
@@ -179,6 +199,11 @@ impl Guests {
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.list.contains_key(name)
+    }
+
+    /// What is known of a guest from the configuration.
+    pub(crate) fn config(&self, name: &str) -> Option<&config::Guest> {
+        self.list.get(name).map(|guest| &guest.config)
     }
 
     /// Whether no guest has a process, or is about to get one.
@@ -210,6 +235,9 @@ impl Guests {
             vmm_pid: guest.vmm_process.as_ref().map(|vmm| vmm.process.id()),
             dialect: guest.dialect.clone(),
             last_output: guest.vmm_output.to_vec(),
+            detached: guest.device.is_some() && !guest.shown.attached,
+            disk: guest.config.disk.as_ref().map(|disk| absolute(disk)),
+            machine: guest.monitor.as_ref().and_then(Monitor::state),
         };
         self.list.iter().map(describe).collect()
     }
@@ -229,13 +257,11 @@ impl Guests {
         }
     }
 
-    /// Asks a guest's device for its counters. `false` where there is no device that can answer;
-    /// the answer comes through `App::device_stats`.
-    pub fn ask_for_stats(&mut self, name: &str) -> bool {
-        self.list
-            .get_mut(name)
-            .and_then(|guest| guest.status.as_mut())
-            .is_some_and(|status| status.send(&DeviceRequest::Stats))
+    /// Lets a guest that is off start without windows: `lucarne attach` shows it.
+    pub fn start_detached(&mut self, name: &str) {
+        if let Some(guest) = self.list.get_mut(name) {
+            guest.shown = Shown::nowhere();
+        }
     }
 
     fn socket(&self, name: &str) -> PathBuf {
@@ -246,11 +272,34 @@ impl Guests {
         given.unwrap_or_else(|| self.folder.path().join(format!("{name}.gpu")))
     }
 
+    /// A guest's input devices, in the order of its configuration, and the sockets that they listen
+    /// on: beside the socket of its graphics device, `NAME.keyboard` and so on.
+    #[must_use]
+    pub fn input_sockets(&self, name: &str) -> Vec<(InputDevice, PathBuf)> {
+        let guest = self.list.get(name).map(|guest| &guest.config);
+        guest.map_or_else(Vec::new, |guest| input_sockets(guest, &self.socket(name)))
+    }
+
     /// The folder for the sockets of this run.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
+}
+
+/// A guest's input devices and their sockets, beside that of its graphics device.
+pub(crate) fn input_sockets(guest: &config::Guest, socket: &Path) -> Vec<(InputDevice, PathBuf)> {
+    let devices = guest.input.iter();
+    devices
+        .map(|device| (*device, beside(socket, device.word())))
+        .collect()
+}
+
+/// The same path with another ending. Not `with_extension`: guests' names may have dots in them.
+fn beside(socket: &Path, ending: &str) -> PathBuf {
+    let name = socket.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.strip_suffix(".gpu").unwrap_or(&name);
+    socket.with_file_name(format!("{stem}.{ending}"))
 }
 
 impl Guest {
@@ -297,6 +346,9 @@ impl Guest {
             Role::Vmm => ("VMM", self.vmm_output.to_vec()),
         };
         let mut message = format!("Could not run the guest {name}: {reason}");
+        if let Some(explanation) = vmm::remedy::explain(&lines).filter(|_| role == Role::Vmm) {
+            message.push_str(&format!(": {explanation}"));
+        }
         if lines.is_empty() {
             message.push_str(&format!(". The {what} wrote nothing"));
         } else {
@@ -334,6 +386,12 @@ impl Guest {
         qemu.engine = Engine::Tcg;
         true
     }
+}
+
+/// The one name by which a file is known everywhere; its own where it has none.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    let canonical = path.canonicalize();
+    canonical.unwrap_or_else(|_| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
 }
 
 /// How many of a failed process' last lines are shown.

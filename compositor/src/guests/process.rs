@@ -17,7 +17,7 @@ use rustix::{
     io::{FdFlags, fcntl_setfd},
     pipe::{PipeFlags, pipe_with},
     process::{
-        Pid, PidfdFlags, Signal, getpid, getppid, kill_process_group, pidfd_open,
+        Pid, PidfdFlags, Signal, getpid, getppid, kill_process, kill_process_group, pidfd_open,
         set_parent_process_death_signal,
     },
 };
@@ -97,7 +97,12 @@ impl Process {
         if self.reaped {
             return;
         }
-        if let Err(error) = kill_process_group(self.group, signal)
+        let mut sent = kill_process_group(self.group, signal);
+        if signal == Signal::TERM {
+            // One that is paused would not hear it.
+            sent = sent.and_then(|()| kill_process_group(self.group, Signal::CONT));
+        }
+        if let Err(error) = sent
             && error != rustix::io::Errno::SRCH
         {
             tracing::warn!(
@@ -105,6 +110,18 @@ impl Process {
                 "Could not send {signal:?} to a process: {error}"
             );
         }
+    }
+
+    /// Stops the process alone, or lets it go on; what it started is its own business.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn pause(&self, on: bool) -> io::Result<()> {
+        if self.reaped {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let signal = if on { Signal::STOP } else { Signal::CONT };
+        Ok(kill_process(self.group, signal)?)
     }
 
     /// The exit status if the process has ended; what is left of its group is killed then.
@@ -171,8 +188,7 @@ fn prepare_child(inherited: Vec<RawFd>) -> impl FnMut() -> io::Result<()> {
 /// There is none of that number.
 pub(crate) fn inherited_fd(number: RawFd) -> io::Result<OwnedFd> {
     let not_there = |error: rustix::io::Errno| {
-        let text =
-            format!("Could not use the file descriptor {number}: {error}. Check --status-fd");
+        let text = format!("Could not use the file descriptor {number}: {error}. Check its number");
         io::Error::new(io::Error::from(error).kind(), text)
     };
     if number <= 2 {
@@ -266,6 +282,31 @@ mod tests {
 
         assert_eq!(describe(wait(&mut started)), "killed by signal 15");
         assert_eq!(read_all(&mut started), "x\n");
+    }
+
+    #[test]
+    fn a_process_is_paused_and_goes_on() {
+        let mut started = Process::start(shell("kill -STOP $$; echo on"), &[]).unwrap();
+        let state = |id: u32| {
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+            stat.rsplit_once(") ").unwrap().1.chars().next()
+        };
+        let id = started.process.id();
+        while state(id) != Some('T') {
+            std::thread::yield_now();
+        }
+        started.process.pause(false).unwrap();
+        wait(&mut started);
+        assert_eq!(read_all(&mut started), "on\n");
+        assert!(started.process.pause(true).is_err());
+
+        let mut started = Process::start(shell("while :; do :; done"), &[]).unwrap();
+        started.process.pause(true).unwrap();
+        while state(started.process.id()) != Some('T') {
+            std::thread::yield_now();
+        }
+        started.process.signal(Signal::TERM);
+        assert_eq!(describe(wait(&mut started)), "killed by signal 15");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use calloop::{
     generic::Generic,
     timer::{TimeoutAction, Timer},
 };
-use protocols::ipc::{GuestState, device::DeviceEvent};
+use protocols::ipc::GuestState;
 use rustix::process::Signal;
 use tracing::{debug, info, warn};
 
@@ -23,6 +23,7 @@ use super::{
     last_lines::Reading,
     lifecycle::{Action, Ended, Event, Role},
     process::{Process, Started, describe},
+    shown::Shown,
     vmm::{Launch, Seat},
 };
 use crate::{
@@ -51,7 +52,7 @@ impl<H: Host> App<H> {
     }
 
     /// Lets a guest's life go on, until nothing more follows at once.
-    fn guest_event(&mut self, name: &str, event: Event) {
+    pub(super) fn guest_event(&mut self, name: &str, event: Event) {
         let mut events = vec![event];
         while let Some(event) = events.pop() {
             let Some(guest) = self.guests.list.get_mut(name) else {
@@ -163,22 +164,32 @@ impl<H: Host> App<H> {
             app.device_event(&owner, event);
         })?;
         let socket = self.guests.socket(name);
+        let inputs = self.guests.input_sockets(name);
         let Some(guest) = self.guests.list.get_mut(name) else {
             self.handle.remove(channel.source);
             return Ok(());
         };
         guest.status = Some(channel);
-        let wayland = match self.host.connect_guest(name)? {
-            Connection::Session => None,
-            Connection::Socket(fd) => Some(fd),
+        let detached = !guest.shown.attached;
+        if !detached {
+            guest.shown = Shown::default();
+        }
+        let wayland = match detached {
+            true => None,
+            false => match self.host.connect_guest(name)? {
+                Connection::Session => None,
+                Connection::Socket(fd) => Some(fd),
+            },
         };
         let device = Device {
             name,
             guest: &guest.config,
             socket: &socket,
+            inputs: &inputs,
             options: &self.guests.options,
             status: theirs.as_fd(),
             wayland: wayland.as_ref().map(AsFd::as_fd),
+            detached,
         };
         let mut command = device.command();
         command.envs(self.guests.options.environment.iter().cloned());
@@ -189,6 +200,7 @@ impl<H: Host> App<H> {
 
     fn start_vmm(&mut self, name: &str) -> Result<(), String> {
         let socket = self.guests.socket(name);
+        let inputs = self.guests.input_sockets(name);
         let Some(guest) = self.guests.list.get_mut(name) else {
             return Ok(());
         };
@@ -196,13 +208,14 @@ impl<H: Host> App<H> {
             name,
             guest: &guest.config,
             socket: &socket,
+            inputs: &inputs,
             folder: self.guests.folder.path(),
         };
         let Some(launch) = guest.vmm.launch(seat).map_err(|error| error.to_string())? else {
             return Ok(());
         };
         info!(guest = name, "Starting {launch}");
-        let mut command = launch.command();
+        let mut command = launch.prepare().map_err(|error| error.to_string())?;
         command.envs(self.guests.options.environment.iter().cloned());
         guest.vmm_output.clear();
         let not_started = |Launch { program, .. }: &Launch, error: io::Error| {
@@ -296,8 +309,9 @@ impl<H: Host> App<H> {
                 self.handle.remove(reader);
             }
         }
-        if role == Role::Device {
-            self.close_status(name);
+        match role {
+            Role::Device => self.close_status(name),
+            Role::Vmm => self.close_monitor(name),
         }
         let status_text = describe(status);
         debug!(guest = name, ?role, status_text, "ended");
@@ -323,28 +337,7 @@ impl<H: Host> App<H> {
                 self.handle.remove(channel.source);
             }
         }
-    }
-
-    fn device_event(&mut self, name: &str, event: DeviceEvent) {
-        let Some(guest) = self.guests.list.get_mut(name) else {
-            return;
-        };
-        match event {
-            DeviceEvent::Listening => self.guest_event(name, Event::Listening),
-            DeviceEvent::Connected { dialect } => {
-                info!(
-                    guest = name,
-                    "The VMM is connected and behaves as {dialect}"
-                );
-                guest.dialect = Some(dialect);
-                self.guest_event(name, Event::Connected);
-            }
-            DeviceEvent::Disconnected => {
-                guest.dialect = None;
-                self.guest_event(name, Event::Disconnected);
-            }
-            DeviceEvent::Stats(stats) => self.device_stats(name, stats),
-        }
+        self.device_gone(name);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Guests whose device and VMM are shell scripts.
 
+mod machine;
+
 use std::{
     fs, io,
     os::unix::fs::PermissionsExt as _,
@@ -7,8 +9,11 @@ use std::{
 };
 
 use calloop::EventLoop;
-use config::guest::{Restart, VmmKind};
-use protocols::ipc::{GuestState, Output, ScreenshotTarget};
+use config::guest::{OnClose, Restart, VmmKind};
+use protocols::ipc::{
+    GuestState, Output, ScreenshotTarget,
+    device::{Asked, DeviceEvent},
+};
 use rustix::process::Signal;
 
 use super::*;
@@ -419,11 +424,13 @@ fn a_guest_goes_on_without_kvm_where_kvm_fails() {
                 minor: 1,
             },
             devices: std::collections::BTreeSet::new(),
+            audio_drivers: std::collections::BTreeSet::new(),
             has_user_network: false,
         },
         dialect: vmm::qemu::Dialect::Gpu,
         engine: Engine::Kvm,
         engine_is_a_guess: true,
+        player: None,
     });
 
     fixture.app.start_guest("g");
@@ -442,4 +449,111 @@ fn everything_is_gone_with_its_owner() {
 
     assert!(!exists(guest.vmm_pid) && !exists(guest.device_pid));
     assert!(!folder.exists());
+}
+
+/// A device that notes down what it is asked for, and answers nothing.
+const NOTING_DEVICE: &str = "tell '\"listening\"'; tell '{\"connected\":{\"dialect\":\"sh\"}}'; \
+     while read -r line <&$fd; do echo \"$line\" >> \"$0.asked\"; done";
+
+impl Fixture {
+    /// Starts a guest `g` that runs, whose last windows are closed as told.
+    fn closing(on_close: OnClose) -> Self {
+        let mut fixture = Self::new(NOTING_DEVICE);
+        fixture.start(FOREVER, Restart::OnFailure);
+        fixture
+            .app
+            .guests
+            .list
+            .get_mut("g")
+            .unwrap()
+            .config
+            .on_close = on_close;
+        fixture.until_state(GuestState::Running);
+        fixture
+    }
+
+    /// Waits until the device was asked for something.
+    fn until_asked(&mut self, request: &str) {
+        let asked = self.folder.path().join("device.sh.asked");
+        self.until(request, |_| {
+            fs::read_to_string(&asked).is_ok_and(|text| text.lines().any(|line| line == request))
+        });
+    }
+}
+
+#[test]
+fn closing_the_last_window_of_a_guest_without_a_power_button_ends_it() {
+    for on_close in [OnClose::Shutdown, OnClose::Kill] {
+        let mut fixture = Fixture::closing(on_close);
+        fixture.app.device_event("g", DeviceEvent::CloseRequested);
+        let guest = fixture.until("off", |guest| guest.device_pid.is_none());
+        assert_eq!((guest.state, guest.vmm_pid), (GuestState::Stopped, None));
+        assert_eq!(fixture.app.guests.failures(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_guest_runs_on_where_closing_its_last_window_detaches_it() {
+    let mut fixture = Fixture::closing(OnClose::Detach);
+    let before = fixture.guest();
+    assert!(!before.detached);
+
+    fixture.app.device_event("g", DeviceEvent::CloseRequested);
+    fixture.until_asked("\"detach\"");
+    fixture.app.device_event("g", DeviceEvent::Detached);
+
+    let after = fixture.guest();
+    assert!(after.detached);
+    assert_eq!(after.vmm_pid, before.vmm_pid);
+    assert!(!fixture.app.guests.all_off());
+}
+
+#[test]
+fn a_guest_that_nobody_saw_comes_back_unseen_after_its_device_has_crashed() {
+    let mut fixture = Fixture::new(&format!("echo \"$*\" >> \"$0.starts\"; {GOOD_DEVICE}"));
+    let starts = fixture.folder.path().join("device.sh.starts");
+    fixture.start(FOREVER, Restart::OnFailure);
+    let before = fixture.until_state(GuestState::Running);
+    fixture.app.device_event("g", DeviceEvent::Detached);
+    assert_eq!(fixture.app.host.connections, 1);
+
+    kill(before.device_pid);
+    fixture.until_state(GuestState::Restarting);
+    fixture.until_state(GuestState::Running);
+
+    let starts = fs::read_to_string(starts).unwrap();
+    let detached: Vec<bool> = starts
+        .lines()
+        .map(|line| line.ends_with("--detached"))
+        .collect();
+    assert_eq!(detached, [false, true]);
+    assert_eq!(fixture.app.host.connections, 1, "it has none to anybody");
+}
+
+#[test]
+fn a_detached_guest_is_let_in_here_through_a_connection_of_its_own() {
+    let mut fixture = Fixture::closing(OnClose::Detach);
+    assert_eq!(fixture.app.show_guest("g", None), Ok(false), "it is here");
+    fixture.app.device_event("g", DeviceEvent::Detached);
+
+    assert_eq!(fixture.app.show_guest("g", None), Ok(true));
+    fixture.until_asked("{\"attach\":{\"display\":null}}");
+    assert_eq!(fixture.app.host.connections, 2);
+
+    // Elsewhere it needs none of ours, and can come back from there.
+    let elsewhere = Some(Path::new("/run/wayland-1"));
+    assert_eq!(fixture.app.show_guest("g", elsewhere), Ok(true));
+    fixture.until_asked("{\"attach\":{\"display\":\"/run/wayland-1\"}}");
+    for event in [
+        DeviceEvent::Attached,
+        DeviceEvent::Answer {
+            to: Asked::Attach,
+            error: None,
+        },
+    ] {
+        fixture.app.device_event("g", event);
+    }
+    assert_eq!(fixture.app.host.connections, 2);
+    assert_eq!(fixture.app.show_guest("g", None), Ok(true));
+    assert_eq!(fixture.app.host.connections, 3);
 }

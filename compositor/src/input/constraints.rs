@@ -128,6 +128,21 @@ impl State {
         held
     }
 
+    /// A window draws the pointer somewhere in itself.
+    pub(crate) fn pointer_hint(
+        &mut self,
+        surface: &WlSurface,
+        pointer: &PointerHandle<Self>,
+        at: Point<f64, Logical>,
+    ) {
+        let holds = with_pointer_constraint(surface, pointer, |constraint| {
+            constraint.is_some_and(|constraint| constraint.is_active())
+        });
+        if holds {
+            self.input.pointer.hint = Some((surface.clone(), at));
+        }
+    }
+
     /// Where a window that has the pointer locked draws it meanwhile, is where it goes on when it
     /// is unlocked. No window is told: the one that drew it there knows.
     fn follow_hint(&mut self, surface: &WlSurface, hint: Option<Point<f64, Logical>>) {

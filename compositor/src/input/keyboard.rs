@@ -19,7 +19,10 @@ use super::{
     millis,
     shortcuts::{self, Action},
 };
-use crate::{backend::now, state::State};
+use crate::{
+    backend::{Backend, now},
+    state::State,
+};
 
 /// What is remembered of keys.
 #[derive(Debug, Default)]
@@ -138,7 +141,9 @@ impl State {
         }
         let is_of_use = match action {
             Action::NextGuest | Action::PreviousGuest => self.windows.desktop.guests().count() > 1,
-            Action::SwitchVt(_) | Action::Release => true,
+            // A window is on nobody's terminal.
+            Action::SwitchVt(_) => !matches!(self.backend, Backend::Nested(_)),
+            Action::Release => true,
         };
         is_of_use && (action.is_never_given_away() || !self.gives_all_keys_away())
     }

@@ -1,7 +1,7 @@
 //! Hands: keyboards, pointers, touch screens and tablets, and what becomes of what they do.
 //!
 //! [`State::handle_input`] takes events of any back-end of smithay's; `libinput` is the one of
-//! real devices, tests have one of their own. From there an event goes to the kiosk's own
+//! real devices, a window in another session has its own, and so have tests. From there an event goes to the kiosk's own
 //! `shortcuts`, or to the window under the pointer, the finger or the keyboard's focus. What no
 //! window decides is decided here: where the pointer is (`layout`) and whether it is shown, and
 //! whether anybody is there at all (`idle`).
@@ -173,11 +173,17 @@ impl State {
             libinput.suspend();
             self.devices_changed();
         }
+        self.let_go();
+        self.remove_tools();
+    }
+
+    /// Keys, buttons and fingers go to somebody else: what is held is let go of, and whatever is
+    /// still held when they come back is not heard of until it is pressed anew.
+    pub fn let_go(&mut self) {
         self.end_switching();
         self.release_keys();
         self.release_buttons();
         self.cancel_touches();
-        self.remove_tools();
     }
 
     /// The seat has come back.

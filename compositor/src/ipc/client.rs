@@ -77,6 +77,30 @@ pub fn find_socket() -> Result<PathBuf, Error> {
 }
 
 fn only_socket_in(folder: &Path) -> Result<PathBuf, Error> {
+    let mut sockets = sockets_in(folder);
+    match (sockets.pop(), sockets.is_empty()) {
+        (None, _) => Err(Error::NoSocket(folder.to_owned())),
+        (Some(socket), true) => Ok(socket),
+        (Some(socket), false) => {
+            sockets.push(socket);
+            Err(Error::Several(sockets))
+        }
+    }
+}
+
+/// The control sockets of all lucarnes that may be meant: `$LUCARNE_SOCKET`, or every one of this
+/// user, sorted.
+///
+/// # Errors
+/// Where there is no folder for sockets.
+pub fn all_sockets() -> Result<Vec<PathBuf>, Error> {
+    match env::var_os(SOCKET_ENV).filter(|path| !path.is_empty()) {
+        Some(path) => Ok(vec![path.into()]),
+        None => Ok(sockets_in(&runtime_dir::base()?)),
+    }
+}
+
+fn sockets_in(folder: &Path) -> Vec<PathBuf> {
     let mut sockets: Vec<PathBuf> = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
@@ -91,14 +115,7 @@ fn only_socket_in(folder: &Path) -> Result<PathBuf, Error> {
         .filter(|path| UnixStream::connect(path).is_ok())
         .collect();
     sockets.sort();
-    match (sockets.pop(), sockets.is_empty()) {
-        (None, _) => Err(Error::NoSocket(folder.to_owned())),
-        (Some(socket), true) => Ok(socket),
-        (Some(socket), false) => {
-            sockets.push(socket);
-            Err(Error::Several(sockets))
-        }
-    }
+    sockets
 }
 
 /// Asks the lucarne behind a control socket.
@@ -106,6 +123,14 @@ fn only_socket_in(folder: &Path) -> Result<PathBuf, Error> {
 /// # Errors
 /// Where it can't be reached, and what it refuses.
 pub fn ask(path: &Path, request: &Request) -> Result<Answer, Error> {
+    ask_within(path, request, REPLY_LIMIT)
+}
+
+/// The same, where waiting long is worse than no answer.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_within(path: &Path, request: &Request, limit: Duration) -> Result<Answer, Error> {
     let connection = |source| Error::Connection {
         path: path.to_owned(),
         source,
@@ -114,17 +139,17 @@ pub fn ask(path: &Path, request: &Request) -> Result<Answer, Error> {
         path: path.to_owned(),
         source,
     };
-    let line = exchange(path, request).map_err(connection)?;
+    let line = exchange(path, request, limit).map_err(connection)?;
     match serde_json::from_slice(&line).map_err(answer)? {
         Reply::Ok(answer) => Ok(answer),
         Reply::Error(error) => Err(error.into()),
     }
 }
 
-fn exchange(path: &Path, request: &Request) -> io::Result<Vec<u8>> {
+fn exchange(path: &Path, request: &Request, limit: Duration) -> io::Result<Vec<u8>> {
     let mut stream = UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(REPLY_LIMIT))?;
-    stream.set_write_timeout(Some(REPLY_LIMIT))?;
+    stream.set_read_timeout(Some(limit))?;
+    stream.set_write_timeout(Some(limit))?;
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     stream.write_all(&line)?;

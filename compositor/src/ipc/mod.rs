@@ -4,8 +4,11 @@
 //! [`client`] is the other end. The words themselves are [`protocols::ipc`]'s.
 
 pub mod client;
+mod hands;
 mod requests;
+mod scanouts;
 mod server;
+mod waiting;
 
 use std::{
     io,

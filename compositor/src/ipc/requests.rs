@@ -13,6 +13,7 @@ use calloop::{
 };
 use protocols::ipc::{
     Answer, DeviceStats, ErrorCode, GuestStats, Reply, Request, Screenshot, ScreenshotTarget,
+    device::{Asked, DeviceRequest},
 };
 use tracing::warn;
 
@@ -66,6 +67,33 @@ impl<H: Host> App<H> {
                         Err(error) => Some(Reply::Error(error)),
                     })
             }
+            Request::Input { guest, action } => self.use_hands(client, guest, action),
+            Request::Scanout {
+                guest,
+                scanout,
+                size,
+            } => self.plug(client, guest, scanout, size),
+            Request::Machine { guest, action } => {
+                self.unknown(&guest)
+                    .or_else(|| match self.guests.machine(&guest, action) {
+                        Ok(()) => done,
+                        Err(error) => Some(Reply::Error(error)),
+                    })
+            }
+            Request::Attach { guest, display } => {
+                self.unknown(&guest)
+                    .or_else(|| match self.show_guest(&guest, display.as_deref()) {
+                        Ok(true) => self.await_answer(client, guest, Asked::Attach),
+                        Ok(false) => done,
+                        Err(error) => Some(Reply::Error(error)),
+                    })
+            }
+            Request::Detach { guest } => self.unknown(&guest).or_else(|| {
+                match self.guests.ask(&guest, &DeviceRequest::Detach) {
+                    Ok(()) => self.await_answer(client, guest, Asked::Detach),
+                    Err(error) => Some(Reply::Error(error)),
+                }
+            }),
             Request::Quit => {
                 self.quit();
                 done
@@ -73,7 +101,7 @@ impl<H: Host> App<H> {
         }
     }
 
-    fn unknown(&self, guest: &str) -> Option<Reply> {
+    pub(super) fn unknown(&self, guest: &str) -> Option<Reply> {
         if self.guests.contains(guest) {
             return None;
         }

@@ -21,7 +21,7 @@ use calloop::{
 use protocols::ipc::{ErrorCode, MAX_LINE, Reply, Request};
 use tracing::{debug, warn};
 
-use super::{Pending, Socket};
+use super::{Pending, Socket, waiting::Waiting};
 use crate::{
     app::App,
     host::Host,
@@ -46,6 +46,7 @@ pub struct Server<H: Host> {
     /// Where threads send what they have finished.
     pub(super) finished: Sender<(ClientId, Reply)>,
     pub(super) pending: Vec<Pending>,
+    pub(super) waiting: Vec<Waiting>,
     handle: LoopHandle<'static, App<H>>,
 }
 
@@ -92,6 +93,7 @@ impl<H: Host> Server<H> {
             socket: None,
             finished,
             pending: Vec::new(),
+            waiting: Vec::new(),
             handle: handle.clone(),
         })
     }

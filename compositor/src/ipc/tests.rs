@@ -1,3 +1,5 @@
+mod devices;
+
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     time::Duration,
@@ -60,12 +62,12 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::with(tempfile::tempdir().unwrap(), DeviceOptions::default())
+    }
+
+    fn with(folder: tempfile::TempDir, devices: DeviceOptions) -> Self {
         let event_loop = EventLoop::try_new().unwrap();
-        let guests = Guests::new(
-            RuntimeDir::new(folder.path()).unwrap(),
-            DeviceOptions::default(),
-        );
+        let guests = Guests::new(RuntimeDir::new(folder.path()).unwrap(), devices);
         let app = App::new(Red, guests, &event_loop, Lasts::UntilQuit).unwrap();
         Self {
             app,

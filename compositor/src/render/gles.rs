@@ -11,6 +11,7 @@ use smithay::{
         drm::{DrmDeviceFd, DrmNode, NodeType},
         egl::{
             EGLContext, EGLDevice, EGLDisplay,
+            ffi::egl,
             native::{EGLNativeDisplay, EGLSurfacelessDisplay},
         },
         renderer::{
@@ -22,7 +23,8 @@ use smithay::{
 };
 use tracing::debug;
 
-use super::painter::Painter;
+use super::painter::{Brush, Painter};
+use crate::panics::caught;
 
 pub(super) type GlesPainter = Painter<GlesRenderer, GlesRenderbuffer>;
 
@@ -44,6 +46,10 @@ pub(super) enum Software {
 /// # Errors
 /// What each of them answered.
 pub(super) fn open(software: Software) -> Result<GlesPainter, String> {
+    caught(|| find(software)).and_then(|found| found)
+}
+
+fn find(software: Software) -> Result<GlesPainter, String> {
     let mut reasons = Vec::new();
     let mut devices: Vec<EGLDevice> = match EGLDevice::enumerate() {
         Ok(devices) => devices.collect(),
@@ -94,7 +100,7 @@ pub(super) fn open_on(
         let render = node.node_with_type(NodeType::Render).and_then(Result::ok);
         render.unwrap_or(node).dev_id()
     });
-    open_display(card, device, software)
+    caught(|| open_display(card, device, software)).and_then(|opened| opened)
 }
 
 fn open_display(
@@ -109,9 +115,22 @@ fn open_display(
     let context = EGLContext::new(&display).map_err(|error| error.to_string())?;
     // SAFETY: The context was made a line above, is current nowhere and is moved in, so that it
     // is only ever used on the thread of this renderer, which is not Send.
-    let mut renderer = unsafe { GlesRenderer::new(context) }.map_err(|error| error.to_string())?;
-    try_drawing(&mut renderer)?;
-    let driver = driver(&mut renderer);
+    let renderer = unsafe { GlesRenderer::new(context) }.map_err(|error| error.to_string())?;
+    paint_with(renderer, device, wanted)
+}
+
+/// A painter with a brush whose renderer is known to draw.
+///
+/// # Errors
+/// What it said when it was to draw, or that it is no GPU though one is wanted.
+pub(super) fn paint_with<B: Brush<Renderer = GlesRenderer>>(
+    mut brush: B,
+    device: Option<u64>,
+    wanted: Software,
+) -> Result<Painter<B, GlesRenderbuffer>, String> {
+    let renderer = brush.renderer();
+    try_drawing(renderer)?;
+    let driver = driver(renderer);
     let software = ["llvmpipe", "softpipe", "swrast", "SWR"]
         .iter()
         .any(|name| driver.contains(name));
@@ -120,7 +139,18 @@ fn open_display(
         return Err(format!("{driver} is no GPU"));
     }
     let description = format!("GLES on {driver}");
-    Painter::new(renderer, description, device, FORMAT, software).map_err(|error| error.to_string())
+    Painter::new(brush, description, device, FORMAT, software).map_err(|error| error.to_string())
+}
+
+/// Has the surface that was drawn on last swap its buffers without waiting for anything: EGL would
+/// sleep until the host shows the picture before, which for a window that nobody sees is never.
+pub(super) fn swap_at_once(renderer: &GlesRenderer) {
+    let display = renderer.egl_context().display().get_display_handle();
+    // SAFETY: The display is open as long as its handle is held. The call takes no pointers and
+    // changes the surface that is current on this thread, or fails where none is.
+    if unsafe { egl::SwapInterval(**display, 0) } == egl::FALSE {
+        debug!("The window's pictures wait for its host");
+    }
 }
 
 /// Some drivers open and then can't make the pictures that this program draws into.

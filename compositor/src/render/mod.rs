@@ -8,6 +8,7 @@ mod gles;
 mod painter;
 pub(crate) mod scanout;
 mod scene;
+mod window;
 
 use std::{fmt, str::FromStr};
 
@@ -15,7 +16,11 @@ use smithay::{
     backend::{
         allocator::{Format, dmabuf::Dmabuf, gbm::GbmDevice},
         drm::DrmDeviceFd,
-        renderer::{element::RenderElementStates, pixman::PixmanRenderer, sync::SyncPoint},
+        renderer::{
+            element::RenderElementStates, gles::GlesRenderer, pixman::PixmanRenderer,
+            sync::SyncPoint,
+        },
+        winit::WinitGraphicsBackend,
     },
     reexports::{pixman, wayland_server::protocol::wl_shm},
     utils::{Physical, Size},
@@ -26,6 +31,8 @@ use tracing::info;
 use crate::{backend::OutputId, screenshot::Image};
 
 pub use scene::{Content, Layer, Role};
+
+pub(crate) use window::{Canvas, WindowPainter};
 
 use gles::{GlesPainter, Software};
 use painter::Painter;
@@ -171,10 +178,10 @@ pub trait Paint {
     fn import(&mut self, dmabuf: &Dmabuf) -> Result<(), RenderError>;
 
     /// The formats of shared memory that can be drawn.
-    fn shm_formats(&self) -> Vec<wl_shm::Format>;
+    fn shm_formats(&mut self) -> Vec<wl_shm::Format>;
 
     /// The formats of dma-bufs that can be drawn.
-    fn dmabuf_formats(&self) -> Vec<Format>;
+    fn dmabuf_formats(&mut self) -> Vec<Format>;
 }
 
 /// What draws all outputs.
@@ -182,6 +189,8 @@ pub trait Paint {
 pub enum Renderer {
     /// OpenGL ES.
     Gles(Box<GlesPainter>),
+    /// OpenGL ES in a window of another session, which it keeps.
+    Window(Box<WindowPainter>),
     /// The CPU.
     Pixman(Box<PixmanPainter>),
 }
@@ -235,6 +244,17 @@ impl Renderer {
         Ok(renderer)
     }
 
+    /// Draws in a window with the renderer that smithay made for it.
+    ///
+    /// # Errors
+    /// It can't draw.
+    pub fn in_window(window: WinitGraphicsBackend<GlesRenderer>) -> Result<Self, OpenError> {
+        let painter = WindowPainter::open(window).map_err(OpenError::Gles)?;
+        let renderer = Self::Window(Box::new(painter));
+        info!("Drawing with {}", renderer.description());
+        Ok(renderer)
+    }
+
     fn gles(software: Software) -> Result<Self, String> {
         gles::open(software).map(Box::new).map(Self::Gles)
     }
@@ -250,6 +270,7 @@ impl Renderer {
     pub fn paint(&mut self) -> &mut dyn Paint {
         match self {
             Self::Gles(painter) => &mut **painter,
+            Self::Window(painter) => &mut **painter,
             Self::Pixman(painter) => &mut **painter,
         }
     }
@@ -258,7 +279,7 @@ impl Renderer {
     #[must_use]
     pub fn kind(&self) -> protocols::ipc::Renderer {
         match self {
-            Self::Gles(_) => protocols::ipc::Renderer::Gles,
+            Self::Gles(_) | Self::Window(_) => protocols::ipc::Renderer::Gles,
             Self::Pixman(_) => protocols::ipc::Renderer::Pixman,
         }
     }
@@ -268,6 +289,7 @@ impl Renderer {
     pub fn description(&self) -> &str {
         match self {
             Self::Gles(painter) => painter.description(),
+            Self::Window(painter) => painter.description(),
             Self::Pixman(painter) => painter.description(),
         }
     }
@@ -277,6 +299,7 @@ impl Renderer {
     pub fn device(&self) -> Option<u64> {
         match self {
             Self::Gles(painter) => painter.device(),
+            Self::Window(painter) => painter.device(),
             Self::Pixman(_) => None,
         }
     }

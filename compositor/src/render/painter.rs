@@ -7,8 +7,10 @@ use smithay::{
         allocator::{Format, Fourcc, dmabuf::Dmabuf},
         renderer::{
             Bind, Color32F, ExportMem, ImportAll, ImportDma, ImportMem, ImportMemWl, Offscreen,
-            Renderer, TextureFilter,
-            damage::OutputDamageTracker,
+            Renderer, RendererSuper, TextureFilter,
+            damage::{OutputDamageTracker, RenderOutputResult},
+            element::RenderElement,
+            gles::GlesRenderer,
             pixman::{PixmanError, PixmanRenderer},
         },
     },
@@ -25,9 +27,35 @@ pub(super) const BACKGROUND: Color32F = Color32F::BLACK;
 /// The byte order of pictures that are read back: R, G, B, A.
 const READ_BACK: Fourcc = Fourcc::Abgr8888;
 
-/// A renderer `R` and the pictures of type `T` that it draws into.
-pub struct Painter<R, T> {
-    renderer: R,
+/// What a painter draws with: a renderer of smithay's, or something that came with one and keeps
+/// it.
+pub trait Brush {
+    /// The renderer.
+    type Renderer: Renderer;
+
+    /// The renderer.
+    fn renderer(&mut self) -> &mut Self::Renderer;
+}
+
+impl Brush for PixmanRenderer {
+    type Renderer = Self;
+
+    fn renderer(&mut self) -> &mut Self {
+        self
+    }
+}
+
+impl Brush for GlesRenderer {
+    type Renderer = Self;
+
+    fn renderer(&mut self) -> &mut Self {
+        self
+    }
+}
+
+/// A brush `B` and the pictures of type `T` that it draws into.
+pub struct Painter<B, T> {
+    brush: B,
     description: String,
     device: Option<u64>,
     /// The pictures' format.
@@ -47,7 +75,7 @@ struct Target<T> {
     drawn: bool,
 }
 
-impl<R, T> fmt::Debug for Painter<R, T> {
+impl<B, T> fmt::Debug for Painter<B, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Painter")
             .field("description", &self.description)
@@ -62,19 +90,19 @@ impl Painter<PixmanRenderer, pixman::Image<'static, 'static>> {
     }
 }
 
-impl<R: Renderer, T> Painter<R, T> {
+impl<B: Brush, T> Painter<B, T> {
     pub(super) fn new(
-        mut renderer: R,
+        mut brush: B,
         description: String,
         device: Option<u64>,
         format: Fourcc,
         wait: bool,
-    ) -> Result<Self, R::Error> {
+    ) -> Result<Self, <B::Renderer as RendererSuper>::Error> {
         // Enlarged windows get larger pixels. Blending neighbours would also blend in the black
         // around them, and let renderers differ.
-        renderer.upscale_filter(TextureFilter::Nearest)?;
+        brush.renderer().upscale_filter(TextureFilter::Nearest)?;
         Ok(Self {
-            renderer,
+            brush,
             description,
             device,
             format,
@@ -84,7 +112,7 @@ impl<R: Renderer, T> Painter<R, T> {
     }
 }
 
-impl<R, T> Painter<R, T> {
+impl<B: Brush, T> Painter<B, T> {
     pub(super) fn description(&self) -> &str {
         &self.description
     }
@@ -93,21 +121,35 @@ impl<R, T> Painter<R, T> {
         self.device
     }
 
+    /// What it draws with.
+    pub(super) fn brush(&mut self) -> &mut B {
+        &mut self.brush
+    }
+
     /// smithay's renderer.
-    pub(crate) fn renderer(&mut self) -> &mut R {
-        &mut self.renderer
+    pub(crate) fn renderer(&mut self) -> &mut B::Renderer {
+        self.brush.renderer()
+    }
+
+    /// Waits for a picture, where that has to be waited for.
+    pub(super) fn wait_for(&self, composed: &Composed) -> Result<(), RenderError> {
+        if self.wait && composed.sync.wait().is_err() {
+            return Err(RenderError::new("wait for a picture", "interrupted"));
+        }
+        Ok(())
     }
 }
 
-impl<R, T> Painter<R, T>
+impl<B: Brush, T> Painter<B, T>
 where
-    R: Renderer + Offscreen<T>,
+    B::Renderer: Offscreen<T>,
 {
     fn target(&mut self, size: Size<i32, Physical>) -> Result<Target<T>, RenderError> {
         let buffer_size = size.to_logical(1).to_buffer(1, Transform::Normal);
+        let format = self.format;
         let picture = self
-            .renderer
-            .create_buffer(self.format, buffer_size)
+            .renderer()
+            .create_buffer(format, buffer_size)
             .map_err(|error| RenderError::new("make a picture to draw into", error))?;
         Ok(Target {
             picture,
@@ -128,25 +170,50 @@ where
     R: Renderer + ImportAll + ImportDma + ImportMem + Bind<T>,
     R::TextureId: Clone + 'static,
 {
-    let failed = |error: &dyn fmt::Display| RenderError::new("draw a picture", error);
     let elements = elements(renderer, scene);
     let age = usize::from(target.drawn);
     target.drawn = false;
     let mut framebuffer = renderer
         .bind(&mut target.picture)
-        .map_err(|error| failed(&error))?;
-    let result = target
-        .damage
-        .render_output(renderer, &mut framebuffer, age, &elements, BACKGROUND)
-        .map_err(|error| failed(&format_args!("{error:?}")))?;
-    let composed = Composed {
+        .map_err(|error| RenderError::new("draw a picture", error))?;
+    let result = draw_on(
+        renderer,
+        &mut framebuffer,
+        &mut target.damage,
+        age,
+        &elements,
+    )?;
+    let composed = composed(result);
+    target.drawn = true;
+    Ok(composed)
+}
+
+/// Draws what changed of a scene's elements since the frame `age` frames ago, all of it at the age
+/// 0.
+pub(super) fn draw_on<'a, R, E>(
+    renderer: &mut R,
+    framebuffer: &mut R::Framebuffer<'_>,
+    damage: &'a mut OutputDamageTracker,
+    age: usize,
+    elements: &[E],
+) -> Result<RenderOutputResult<'a>, RenderError>
+where
+    R: Renderer,
+    E: RenderElement<R>,
+{
+    damage
+        .render_output(renderer, framebuffer, age, elements, BACKGROUND)
+        .map_err(|error| RenderError::new("draw a picture", format_args!("{error:?}")))
+}
+
+/// What was drawn, to be seen at the next vblank of the output's own clock.
+pub(super) fn composed(result: RenderOutputResult<'_>) -> Composed {
+    Composed {
         drawn: result.damage.is_some(),
         states: result.states,
         sync: result.sync,
         shown: Shown::AtVblank,
-    };
-    target.drawn = true;
-    Ok(composed)
+    }
 }
 
 /// Reads a target's picture.
@@ -167,10 +234,10 @@ where
         .ok_or_else(|| RenderError::new("read a picture back", "some of it is missing"))
 }
 
-impl<R, T> Paint for Painter<R, T>
+impl<B: Brush, T> Paint for Painter<B, T>
 where
-    R: Renderer + ImportAll + ImportMem + ImportMemWl + ImportDma + ExportMem + Offscreen<T>,
-    R::TextureId: Clone + 'static,
+    B::Renderer: ImportAll + ImportMem + ImportMemWl + ImportDma + ExportMem + Offscreen<T>,
+    <B::Renderer as RendererSuper>::TextureId: Clone + 'static,
 {
     fn compose(
         &mut self,
@@ -183,12 +250,10 @@ where
             Some(target) => target,
             None => self.target(size)?,
         };
-        let composed = draw(&mut self.renderer, &mut target, scene);
+        let composed = draw(self.brush.renderer(), &mut target, scene);
         self.targets.insert(output, target);
         let composed = composed?;
-        if self.wait && composed.sync.wait().is_err() {
-            return Err(RenderError::new("wait for a picture", "interrupted"));
-        }
+        self.wait_for(&composed)?;
         Ok(composed)
     }
 
@@ -197,7 +262,7 @@ where
             .targets
             .get_mut(&output)
             .ok_or_else(|| RenderError::new("read a picture back", "nothing was drawn yet"))?;
-        read(&mut self.renderer, target)
+        read(self.brush.renderer(), target)
     }
 
     fn forget(&mut self, output: OutputId) {
@@ -210,22 +275,22 @@ where
         scene: &[Layer],
     ) -> Result<Image, RenderError> {
         let mut target = self.target(size)?;
-        draw(&mut self.renderer, &mut target, scene)?;
-        read(&mut self.renderer, &mut target)
+        draw(self.brush.renderer(), &mut target, scene)?;
+        read(self.brush.renderer(), &mut target)
     }
 
     fn import(&mut self, dmabuf: &Dmabuf) -> Result<(), RenderError> {
-        match self.renderer.import_dmabuf(dmabuf, None) {
+        match self.renderer().import_dmabuf(dmabuf, None) {
             Ok(_) => Ok(()),
             Err(error) => Err(RenderError::new("import a dma-buf", error)),
         }
     }
 
-    fn shm_formats(&self) -> Vec<wl_shm::Format> {
-        self.renderer.shm_formats().collect()
+    fn shm_formats(&mut self) -> Vec<wl_shm::Format> {
+        self.renderer().shm_formats().collect()
     }
 
-    fn dmabuf_formats(&self) -> Vec<Format> {
-        self.renderer.dmabuf_formats().iter().copied().collect()
+    fn dmabuf_formats(&mut self) -> Vec<Format> {
+        self.renderer().dmabuf_formats().iter().copied().collect()
     }
 }

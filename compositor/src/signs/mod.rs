@@ -47,6 +47,9 @@ pub use element::SignElement;
 pub use sign::Sign;
 pub use status::GuestStatus;
 
+/// The font of everything that is written on a screen, as a TrueType file.
+pub(crate) const FONT: &[u8] = draw::text::FONT_BYTES;
+
 use self::{
     draw::Picture,
     notices::Notices,

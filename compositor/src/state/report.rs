@@ -35,6 +35,7 @@ impl State {
         let (planes, composited, enabled) = match &self.backend {
             Backend::Kms(kms) => (kms.planes(id), why(kms.reasons(id)), kms.is_active()),
             Backend::Headless(_) => (Vec::new(), None, true),
+            Backend::Nested(_) => (Vec::new(), None, !self.paused),
         };
         ipc::Output {
             name: output.name(),

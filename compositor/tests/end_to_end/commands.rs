@@ -25,8 +25,8 @@ const UUID: Answer = (0x1105, 40);
 /// The kind of a response and the bytes that the device says it has written.
 type Answer = (u32, u32);
 
-/// Scanout ids beyond the two of these guests.
-const NO_SCANOUTS: [u32; 6] = [2, 15, 16, 22, 1 << 31, u32::MAX];
+/// Scanout ids beyond those of these guests: two with a monitor, two for monitors to come.
+const NO_SCANOUTS: [u32; 6] = [4, 15, 16, 22, 1 << 31, u32::MAX];
 
 /// No guest memory is there.
 const NOWHERE: MemEntry = MemEntry {
@@ -174,7 +174,7 @@ fn set_scanout_blob(scanout_id: u32, resource_id: u32, rect: Rect, image: Image)
 
 fn monitors(table: &mut Table<'_>) {
     table.expect(&Command::GetDisplayInfo, DISPLAY_INFO);
-    for scanout in [0, 1] {
+    for scanout in 0..4 {
         table.expect(&Command::GetEdid { scanout }, EDID);
     }
     for scanout in NO_SCANOUTS {
@@ -439,7 +439,7 @@ fn pointers(table: &mut Table<'_>) {
         (update(0, 0), NODATA.0),
         (update(0, 9), INVALID_RESOURCE_ID.0),
         (update(0, 4), INVALID_PARAMETER.0),
-        (update(2, 3), INVALID_SCANOUT_ID.0),
+        (update(4, 3), INVALID_SCANOUT_ID.0),
         (update(u32::MAX, 0), INVALID_SCANOUT_ID.0),
         (move_to(1, 3), NODATA.0),
         (move_to(1, 0), NODATA.0),

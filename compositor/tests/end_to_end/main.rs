@@ -11,6 +11,7 @@ mod crashes;
 mod cursor;
 mod flips;
 mod formats;
+mod hands;
 mod hostile;
 mod memory;
 mod ordinary;

@@ -15,10 +15,12 @@ use compositor::{
 use guest::{
     driver::{Driver, DriverOptions},
     frontend::Dialect,
+    input::{InputDriver, InputOptions},
     ram::RamOptions,
 };
 use protocols::ipc::{
-    Answer, ErrorCode, Guest, GuestState, Request, ScanoutStats, Screenshot, ScreenshotTarget,
+    Answer, DeviceStats, ErrorCode, Guest, GuestState, Request, ScanoutStats, Screenshot,
+    ScreenshotTarget,
 };
 
 /// How long anything may take before a test gives up: much longer than a busy machine needs.
@@ -150,6 +152,21 @@ impl Rig {
         client::ask(&self.socket, request).unwrap()
     }
 
+    /// Asks for something that is done without an answer of its own.
+    #[track_caller]
+    pub fn done(&self, request: &Request) {
+        assert_eq!(self.ask(request), Answer::Done);
+    }
+
+    /// Asks for something that is refused.
+    #[track_caller]
+    pub fn refused(&self, request: &Request) -> protocols::ipc::Error {
+        match client::ask(&self.socket, request) {
+            Err(Error::Refused(error)) => error,
+            other => panic!("{request:?} led to {other:?}"),
+        }
+    }
+
     /// The process that is the compositor.
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -189,9 +206,14 @@ impl Rig {
 
     /// The counters of all scanouts of a guest; `None` while there is no device that answers.
     pub fn try_stats(&self, guest: &str) -> Option<Vec<ScanoutStats>> {
+        self.device_stats(guest).map(|device| device.scanouts)
+    }
+
+    /// All counters of a guest; `None` while there is no device that answers.
+    pub fn device_stats(&self, guest: &str) -> Option<DeviceStats> {
         let guest = Some(guest.to_owned());
         match self.ask(&Request::Stats { guest }) {
-            Answer::Stats(mut stats) => stats.pop().map(|stats| stats.device.scanouts),
+            Answer::Stats(mut stats) => stats.pop().map(|stats| stats.device),
             other => panic!("it is {other:?}"),
         }
     }
@@ -316,6 +338,19 @@ impl Rig {
             ..Self::options()
         };
         self.driver_with(guest, &options)
+    }
+
+    /// Connects to one of a guest's input devices, with queues of this size, and starts its driver.
+    #[track_caller]
+    pub fn hand(&self, guest: &str, kind: &str, dialect: Dialect, queue_size: u16) -> InputDriver {
+        let socket = self.folder.path().join(format!("{guest}.{kind}"));
+        let options = InputOptions {
+            dialect,
+            queue_size,
+            timeout: PATIENCE,
+            ..InputOptions::default()
+        };
+        InputDriver::connect(&socket, &options).unwrap()
     }
 
     #[track_caller]

@@ -78,6 +78,7 @@ impl Desk {
             gpu: Gpu::new(Options {
                 name: "a".to_owned(),
                 scanouts: vec![mode],
+                connectors: 1,
                 limits: Limits::default(),
                 prefer: Prefer::Auto,
                 dma_bufs: None,

@@ -202,6 +202,27 @@ fn a_device_is_told_once_when_its_monitor_changes() {
     assert_eq!(told(&mut fixture, id), [turned]);
 }
 
+/// A window that is resized: as many pixels more as there are millimetres.
+#[test]
+fn a_device_is_told_how_large_its_monitor_has_become() {
+    let mut fixture = kiosk();
+    let (id, ..) = guest(&mut fixture, (200, 150));
+    told(&mut fixture, id);
+    let left = fixture.monitor("left");
+    let change = Change {
+        mode: Some(mode(160, 120)),
+        millimetres: Some((42, 32)),
+        ..Change::default()
+    };
+    fixture.state().change_output(left, &change);
+    let resized = Announced {
+        pixels: (160, 120),
+        millimetres: (42, 32),
+        ..of_wall()
+    };
+    assert_eq!(told(&mut fixture, id), [resized]);
+}
+
 #[test]
 fn a_device_is_told_when_its_window_goes_to_another_monitor() {
     let mut fixture = kiosk();

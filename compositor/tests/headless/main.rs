@@ -9,6 +9,7 @@ mod clients;
 mod device;
 mod display;
 mod dmabuf;
+mod guest_hands;
 mod guest_protocol;
 mod hostile;
 mod hotplug;

@@ -25,6 +25,8 @@ fn usage_errors_have_exit_status_2() {
         ],
         &["headless", "--output", "1920"],
         &["kiosk", "--device", "first"],
+        &["nested", "--size", "800"],
+        &["nested", "--size", "800x600", "--fullscreen"],
         &["demo", "--seconds", "0"],
         &["msg", "screenshot"],
     ] {
@@ -53,6 +55,7 @@ fn a_config_error_is_shown_with_its_place_and_a_hint() {
         &["validate", "c.toml"][..],
         &["headless", "--config", "c.toml"],
         &["kiosk", "--config", "c.toml"],
+        &["nested", "--config", "c.toml"],
         &["run", "--config", "c.toml", "a"],
     ] {
         let ran = place.run(arguments);
@@ -93,6 +96,26 @@ fn a_good_file_and_the_default_file_are_valid() {
 }
 
 #[test]
+fn a_window_without_a_session_is_refused_with_a_way_on() {
+    let place = Place::new();
+    let message = place.run(&["nested"]).failure();
+    for part in [
+        "neither WAYLAND_DISPLAY nor DISPLAY",
+        "`lucarne kiosk`",
+        "`lucarne headless`",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    for (variable, value) in [("WAYLAND_DISPLAY", "wayland-none"), ("DISPLAY", ":65000")] {
+        let message = Ran::of(place.lucarne(&["nested"]).env(variable, value)).failure();
+        let expected = format!("Check that {variable} names a session");
+        assert!(message.contains(&expected), "{message}");
+        assert!(!message.contains(".rs:"), "{message}");
+        assert!(!message.contains("panicked"), "{message}");
+    }
+}
+
+#[test]
 fn a_missing_disk_image_is_named() {
     let message = Place::new().run(&["run", "no/such.qcow2"]).failure();
     assert!(message.contains("Could not open the disk image no/such.qcow2: No such file"));
@@ -112,8 +135,8 @@ fn qemu(place: &Place, version: &str) -> String {
     let script = format!(
         "case \"$1 $2\" in\n\
          --version*) echo 'QEMU emulator version {version} (x)';;\n\
-         '-device vhost-user-gpu-pci,help') ;;\n\
-         '-device vhost-user-test-device-pci,help') ;;\n\
+         '-device vhost-user-gpu-pci,help'|'-device vhost-user-test-device-pci,help')\n\
+         echo 'chardev=<str>';;\n\
          '-netdev help') echo user;;\n\
          *) echo 'qemu: this machine is on fire' >&2; exit 1;;\n\
          esac"
@@ -191,6 +214,31 @@ fn a_vmm_that_exits_at_once_is_quoted() {
             "lucarne: Could not run the guest d: its VMM ended (exit status 1) before it used its \
              graphics device. The last lines that the VMM wrote:\n    \
              qemu: this machine is on fire\n"
+        ),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_failure_of_the_vmm_is_explained() {
+    let place = Place::new();
+    place.file("d.img", "");
+    let headless = place.headless(&[]);
+    let vmm = place.script(
+        "vmm",
+        "echo 'qemu-system-x86_64: -drive file=d.img: Failed to get \"write\" lock'; exit 1",
+    );
+    let config = format!(
+        "[guest.d]\nvmm = {{ kind = \"custom\", program = \"{}\" }}\n",
+        vmm.display()
+    );
+    place.file("c.toml", &config);
+    let mut command = place.lucarne(&["run", "--config", "c.toml", "d"]);
+    let message = Ran::of(command.env("WAYLAND_DISPLAY", &headless.display)).failure();
+    assert!(
+        message.contains(
+            "before it used its graphics device: a disk image is in use by another program. Stop the \
+             guest that uses it"
         ),
         "{message}"
     );

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use super::{Headless, Place, Ran, names};
 
 /// A configuration with the software guest, on two monitors.
-fn config(place: &Place) {
+pub(super) fn config(place: &Place) {
     let text = format!(
         "[guest.soft]\n\
          scanouts = [\"320x200\", \"640x480\"]\n\
@@ -25,7 +25,7 @@ fn config(place: &Place) {
 }
 
 impl Headless {
-    fn msg(&self, place: &Place, arguments: &[&str]) -> Ran {
+    pub(super) fn msg(&self, place: &Place, arguments: &[&str]) -> Ran {
         let mut command = place.lucarne(&["msg"]);
         Ran::of(command.args(arguments).env("LUCARNE_SOCKET", &self.socket))
     }
@@ -36,7 +36,7 @@ impl Headless {
         serde_json::from_str(&self.msg(place, &all).ok()).unwrap()
     }
 
-    fn guest(&self, place: &Place) -> protocols::ipc::Guest {
+    pub(super) fn guest(&self, place: &Place) -> protocols::ipc::Guest {
         match self.ask(place, &["guests"]) {
             Answer::Guests(mut guests) => guests.remove(0),
             other => panic!("it is {other:?}"),
@@ -44,7 +44,7 @@ impl Headless {
     }
 
     /// Asks until every monitor of the guest has shown a frame.
-    fn wait_for_frames(&self, place: &Place) {
+    pub(super) fn wait_for_frames(&self, place: &Place) {
         for _ in 0..500 {
             if let Answer::Stats(stats) = self.ask(place, &["stats"])
                 && let Some(guest) = stats.first()

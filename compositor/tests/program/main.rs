@@ -1,8 +1,11 @@
 //! The program as its users meet it: started, looked at from outside, ended.
 
+mod attach;
 mod bad_input;
+mod hands;
 mod kiosk;
 mod life;
+mod managers;
 mod service;
 
 use std::{
@@ -56,6 +59,7 @@ impl Place {
             .env("XDG_RUNTIME_DIR", self.runtime_dir())
             .env("XDG_CONFIG_HOME", self.folder.path());
         for name in [
+            "DISPLAY",
             "WAYLAND_DISPLAY",
             "WAYLAND_SOCKET",
             "LUCARNE_SOCKET",

@@ -3,12 +3,8 @@
 //! Carries over to the core what [`crate::vhost_user`] notes down, and back to the rings what the
 //! core answers.
 
-use std::{
-    os::{fd::OwnedFd, unix::net::UnixStream},
-    sync::Arc,
-};
+use std::os::{fd::OwnedFd, unix::net::UnixStream};
 
-use calloop::{Interest, LoopHandle, Mode, PostAction, RegistrationToken, generic::Generic};
 use protocols::{
     ipc::device::DeviceEvent,
     virtio_gpu::{Command, Header},
@@ -17,46 +13,31 @@ use tracing::{debug, info, warn};
 
 use super::{
     HostDisplay, Process,
-    process::{context, watch},
+    connection::{Connection, MESSAGES_PER_TURN},
+    process::context,
 };
 use crate::{
     memory::GuestRam,
-    vhost_user::{
-        dialect::Dialect,
-        handler::Handler,
-        session::{Session, Step},
-    },
+    vhost_user::{config_space::ConfigSpace, dialect::Dialect, handler::Handler, session::Step},
 };
 
-/// The most messages of a VMM that are handled before its guest is looked at again.
-const MESSAGES_PER_TURN: usize = 256;
-
-/// A VMM that is connected.
+/// A VMM that is connected to the graphics device.
 #[derive(Debug)]
 pub(super) struct Connected {
-    pub(super) session: Session,
-    watch: RegistrationToken,
-    kicks: [Option<RegistrationToken>; 2],
+    pub(super) connection: Connection<ConfigSpace>,
     /// The dialect that was told to the supervisor.
     pub(super) told: Option<Dialect>,
-    /// Whether a driver was at work after the last message.
-    runs: bool,
 }
 
 impl<D: HostDisplay + 'static> Process<D> {
     pub(super) fn connect(&mut self, socket: UnixStream) -> Result<(), Box<dyn std::error::Error>> {
-        let session = Session::new(socket, self.gpu.scanouts())?;
-        let fd = session.watched()?;
-        let watch = watch(&self.handle, fd, Interest::BOTH, Mode::Edge, |ready| {
+        let config = ConfigSpace::new(self.gpu.scanouts());
+        let connection = Connection::new(&self.handle, socket, config, |ready| {
             ready.front_end = true;
         })?;
-        debug!("A VMM has connected");
         self.connected = Some(Connected {
-            session,
-            watch,
-            kicks: [None, None],
+            connection,
             told: None,
-            runs: false,
         });
         self.ready.front_end = true;
         Ok(())
@@ -71,7 +52,7 @@ impl<D: HostDisplay + 'static> Process<D> {
             let Some(connected) = &mut self.connected else {
                 return;
             };
-            match connected.session.step() {
+            match connected.connection.session.step() {
                 Ok(Step::Handled) => self.follow_front_end(),
                 Ok(Step::Waiting) => return,
                 Ok(Step::Closed) => {
@@ -87,16 +68,9 @@ impl<D: HostDisplay + 'static> Process<D> {
         self.ready.front_end = true;
     }
 
-    /// A ring's kick descriptor is readable. Returns whether to go on listening to it.
     fn kicked(&mut self, index: usize, fd: &OwnedFd) -> bool {
-        let Some(connected) = &self.connected else {
-            return false;
-        };
-        let mut handler = connected.session.handler();
-        handler
-            .rings
-            .get_mut(index)
-            .is_some_and(|ring| ring.take_kick(fd))
+        let connected = self.connected.as_ref();
+        connected.is_some_and(|connected| connected.connection.take_kick(index, fd))
     }
 
     /// Carries out what a message meant for the rest of the process.
@@ -104,7 +78,7 @@ impl<D: HostDisplay + 'static> Process<D> {
         let Some(connected) = &mut self.connected else {
             return;
         };
-        let mut handler = connected.session.handler();
+        let mut handler = connected.connection.session.handler();
         let changes = handler.take_changes();
         if changes.memory {
             self.ram = handler.memory.ram();
@@ -114,7 +88,7 @@ impl<D: HostDisplay + 'static> Process<D> {
         drop(handler);
 
         let mut context = context(&self.ram, &mut self.display);
-        if connected.runs && !runs {
+        if connected.connection.runs && !runs {
             self.gpu.keep_pictures(&mut context);
         }
         if changes.reset {
@@ -125,15 +99,16 @@ impl<D: HostDisplay + 'static> Process<D> {
             self.gpu.ram_changed(&mut context);
         }
         if changes.kicks {
-            watch_kicks(&self.handle, connected);
+            let connection = &mut connected.connection;
+            connection.watch_kicks(&self.handle, Self::kicked);
         }
         let dialect = evidence.dialect();
         self.gpu.set_tells_changes(evidence.abilities().resize);
-        if runs && !connected.runs {
+        if runs && !connected.connection.runs {
             let abilities = evidence.abilities();
             info!(%dialect, abilities.blobs, abilities.resize, "The guest's driver is at work");
         }
-        connected.runs = runs;
+        connected.connection.runs = runs;
         if connected.told != Some(dialect) {
             connected.told = Some(dialect);
             self.tell(&DeviceEvent::Connected {
@@ -147,19 +122,21 @@ impl<D: HostDisplay + 'static> Process<D> {
         let Some(connected) = self.connected.take() else {
             return;
         };
-        self.handle.remove(connected.watch);
-        for kick in connected.kicks.into_iter().flatten() {
-            self.handle.remove(kick);
-        }
         self.ram = GuestRam::default();
         let mut context = context(&self.ram, &mut self.display);
         self.gpu.keep_pictures(&mut context);
         self.gpu.reset(&mut context);
         self.gpu.ram_changed(&mut context);
-        if connected.told.is_some() {
+        let told = connected.told.is_some();
+        connected.connection.close(&self.handle);
+        if told {
             self.tell(&DeviceEvent::Disconnected);
         }
-        self.listen(true);
+        if self.door.is_single() {
+            info!("It was the only connection: the device ends");
+            return self.quit();
+        }
+        self.door.listen(&self.handle, true);
     }
 
     /// Serves both rings, the control ring first: the pointer's image that the cursor ring names
@@ -169,7 +146,7 @@ impl<D: HostDisplay + 'static> Process<D> {
         let Some(connected) = &self.connected else {
             return drop(answered);
         };
-        let mut handler = connected.session.handler();
+        let mut handler = connected.connection.session.handler();
         let Handler {
             rings,
             memory,
@@ -207,7 +184,7 @@ impl<D: HostDisplay + 'static> Process<D> {
         let Some(connected) = &self.connected else {
             return;
         };
-        let mut handler = connected.session.handler();
+        let mut handler = connected.connection.session.handler();
         if changed {
             handler.config.raise_display_event();
             handler.config_changed = true;
@@ -217,30 +194,5 @@ impl<D: HostDisplay + 'static> Process<D> {
             .iter_mut()
             .for_each(|ring| ring.announce(memory.map()));
         handler.announce_config();
-    }
-}
-
-/// Listens to the kick descriptors that the rings have now.
-fn watch_kicks<D: HostDisplay + 'static>(
-    handle: &LoopHandle<'static, Process<D>>,
-    connected: &mut Connected,
-) {
-    let handler = connected.session.handler();
-    for (index, (ring, token)) in handler.rings.iter().zip(&mut connected.kicks).enumerate() {
-        if let Some(token) = token.take() {
-            handle.remove(token);
-        }
-        let Some(fd) = ring.kick_fd() else { continue };
-        let source = Generic::new(Arc::clone(fd), Interest::READ, Mode::Level);
-        let inserted = handle.insert_source(source, move |_, fd, process: &mut Process<D>| {
-            Ok(match process.kicked(index, fd.as_ref()) {
-                true => PostAction::Continue,
-                false => PostAction::Disable,
-            })
-        });
-        match inserted {
-            Ok(inserted) => *token = Some(inserted),
-            Err(error) => warn!(%error, "A ring's kicks can't be listened to"),
-        }
     }
 }

@@ -5,9 +5,11 @@
 //! in one write and the guest its answers with one call:
 //!
 //! ```text
-//! display events ─▶ messages of the VMM ─▶ deadlines ─▶ control ring ─▶ cursor ring
-//!                                                                           │
-//!          sleep ◀─ status ◀─ CONFIG_CHANGE ◀─ calls to the guest ◀─ display flush
+//! display events ─▶ messages of VMMs ─▶ requests ─▶ hands ─▶ deadlines ─▶ control ring ─▶ cursor ring
+//!                                                                                             │
+//!                         sleep ◀─ CONFIG_CHANGE ◀─ calls to the guest ◀─ display flush ◀─ hands
+//!
+//! Hands come first for what the user just did, and again for what the guest's pointer means to them.
 //! ```
 
 use std::{
@@ -19,32 +21,35 @@ use calloop::{
     EventLoop, Interest, LoopHandle, Mode, PostAction, RegistrationToken, generic::Generic,
 };
 use protocols::ipc::{
-    DeviceStats,
-    device::{DeviceEvent, DeviceRequest},
+    DeviceStats, MachineState,
+    device::{Asked, DeviceEvent, DeviceRequest},
 };
 use tracing::{info, warn};
 
-use super::{DeviceError, HostDisplay, front_end::Connected};
+use super::{
+    DeviceError, HostDisplay,
+    attachment::Attachment,
+    door::Door,
+    front_end::Connected,
+    hands::{Desk, ReadyHands},
+    host::Hosts,
+};
 use crate::{
-    display::{DisplayEvent, ScanoutId},
-    gpu::{Context, Gpu},
+    display::{Display, DisplayEvent, ScanoutId},
+    gpu::{Context, Gpu, PlugError},
+    input::HandsOptions,
     memory::GuestRam,
     status::StatusChannel,
-    vhost_user::{
-        listener::Listener,
-        rings::{Ring, Scratch},
-    },
+    vhost_user::{commands::Scratch, listener::Listener},
 };
-
-/// How long to leave a listener alone that can't accept, usually for want of descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
 /// What became ready since the last turn.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
-    display: bool,
+    pub(super) display: bool,
     knock: bool,
     pub(super) front_end: bool,
+    pub(super) hands: ReadyHands,
     status: bool,
 }
 
@@ -52,18 +57,16 @@ pub(super) struct Ready {
 pub struct Process<D: HostDisplay + 'static> {
     pub(super) handle: LoopHandle<'static, Self>,
     pub(super) gpu: Gpu,
-    pub(super) display: D,
-    writable: Option<RegistrationToken>,
-    waits_to_write: bool,
+    pub(super) display: Attachment<D>,
     pub(super) ram: GuestRam,
-    listener: Listener,
-    knocks: RegistrationToken,
-    listens: bool,
-    listen_again: Option<Instant>,
+    pub(super) door: Door,
+    pub(super) desk: Desk,
     pub(super) connected: Option<Connected>,
     status: Option<StatusChannel>,
     pub(super) scratch: Scratch,
     pub(super) ready: Ready,
+    /// How the guest's machine is, where it does not run.
+    machine: Option<MachineState>,
     quit: bool,
 }
 
@@ -74,19 +77,16 @@ impl<D: HostDisplay + 'static> Process<D> {
     /// Descriptors that can't be had or watched.
     pub fn new(
         handle: LoopHandle<'static, Self>,
-        gpu: Gpu,
-        display: D,
+        mut gpu: Gpu,
+        hosts: Hosts<D>,
         listener: Listener,
         status: Option<StatusChannel>,
     ) -> Result<Self, DeviceError> {
-        let knocks = watch(
-            &handle,
-            listener.watched()?,
-            Interest::READ,
-            Mode::Level,
-            |ready| ready.knock = true,
-        )?;
-        let writable = watch_display(&handle, &display)?;
+        let door = Door::new(&handle, listener, |ready| ready.knock = true)?;
+        let display = Attachment::new(handle.clone(), hosts)?;
+        if !display.is_attached() {
+            gpu.host_gone();
+        }
         if let Some(status) = &status {
             let fd = status.as_fd().try_clone_to_owned()?;
             watch(&handle, fd, Interest::BOTH, Mode::Edge, |ready| {
@@ -97,13 +97,9 @@ impl<D: HostDisplay + 'static> Process<D> {
             handle,
             gpu,
             display,
-            writable,
-            waits_to_write: false,
             ram: GuestRam::default(),
-            listener,
-            knocks,
-            listens: true,
-            listen_again: None,
+            door,
+            desk: Desk::new(HandsOptions::default()),
             connected: None,
             status,
             scratch: Scratch::default(),
@@ -111,6 +107,7 @@ impl<D: HostDisplay + 'static> Process<D> {
                 display: true,
                 ..Ready::default()
             },
+            machine: None,
             quit: false,
         })
     }
@@ -120,17 +117,20 @@ impl<D: HostDisplay + 'static> Process<D> {
         self.quit = true;
     }
 
-    /// What the guest is shown on.
-    pub fn display(&mut self) -> &mut D {
-        &mut self.display
+    /// What the guest is shown on, while there is something.
+    pub fn display(&mut self) -> Option<&mut D> {
+        self.display.shown()
     }
 
     /// Runs until [`Process::quit`] was called.
     ///
     /// # Errors
-    /// The loop failed, or the host's compositor is gone.
+    /// The loop failed, or the host's compositor is gone and can't be called again.
     pub fn run(&mut self, event_loop: &mut EventLoop<'static, Self>) -> Result<(), DeviceError> {
         self.tell(&DeviceEvent::Listening);
+        if !self.display.is_attached() {
+            self.tell(&DeviceEvent::Detached);
+        }
         while !self.quit {
             self.turn()?;
             event_loop.dispatch(self.sleep(), self)?;
@@ -140,47 +140,57 @@ impl<D: HostDisplay + 'static> Process<D> {
 
     /// How long nothing is due, or `None` until something happens.
     fn sleep(&self) -> Option<Duration> {
-        let waiting = self.quit || self.ready.front_end || self.rings_wait();
-        if waiting {
+        let ready = &self.ready;
+        let waiting = self.quit || ready.display || ready.front_end || ready.hands.any();
+        if waiting || self.rings_wait() {
             return Some(Duration::ZERO);
         }
-        let deadline = [self.gpu.next_deadline(), self.listen_again]
-            .into_iter()
-            .flatten()
-            .min();
-        deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        let now = Instant::now();
+        let deadline = [
+            self.gpu.next_deadline(),
+            self.display.next_deadline(),
+            self.door.next_deadline(),
+            self.desk.next_deadline(now),
+        ]
+        .into_iter()
+        .flatten()
+        .min();
+        deadline.map(|deadline| deadline.saturating_duration_since(now))
     }
 
     fn rings_wait(&self) -> bool {
-        self.connected.as_ref().is_some_and(|connected| {
-            connected
-                .session
-                .handler()
-                .rings
-                .iter()
-                .any(Ring::is_kicked)
-        })
+        let connected = self.connected.as_ref();
+        connected.is_some_and(|connected| connected.connection.rings_wait())
+            || self.desk.rings_wait()
     }
 
     /// Does everything that is due.
     fn turn(&mut self) -> Result<(), DeviceError> {
         if std::mem::take(&mut self.ready.display) {
-            self.display.dispatch()?;
+            self.display.dispatch();
         }
         self.take_display_events()?;
+        self.look_for_host();
         self.answer_knocks();
+        self.answer_knocks_for_hands();
         self.hear_front_end();
+        self.hear_front_ends_of_hands();
+        // Before the guest's part: what it is asked for concerns the guest.
+        self.serve_status();
+        self.serve_hands();
         self.gpu.expire(&mut context(&self.ram, &mut self.display));
         self.serve_rings();
         // What was asked of the display may have been answered on the spot.
         self.take_display_events()?;
+        self.serve_hands();
         self.flush_display()?;
         self.announce();
-        self.serve_status();
         Ok(())
     }
 
     fn take_display_events(&mut self) -> Result<(), DeviceError> {
+        let now = Instant::now();
+        self.show_screens_to_hands();
         loop {
             let events = self.display.take_events();
             if events.is_empty() {
@@ -188,8 +198,9 @@ impl<D: HostDisplay + 'static> Process<D> {
             }
             for event in events {
                 match event {
-                    DisplayEvent::Lost => return Err(DeviceError::DisplayGone),
+                    DisplayEvent::Lost => return self.lose_host(),
                     DisplayEvent::CloseRequested(scanout) => self.close(scanout),
+                    DisplayEvent::Input(input) => self.desk.input(input, now),
                     _ => self
                         .gpu
                         .handle_display(event, &mut context(&self.ram, &mut self.display)),
@@ -198,80 +209,54 @@ impl<D: HostDisplay + 'static> Process<D> {
         }
     }
 
-    /// The user closed a window. The last one takes the device along, and so the guest, as
-    /// closing QEMU's window does; the VMM sees its connection end. A monitor among several can't
-    /// be told from one that the user merely wants out of the way, so it stays.
+    /// The user closed a window. One of several is like a monitor's plug that is pulled. What the
+    /// last one means, the program that started the device knows; without such a program it stays.
     fn close(&mut self, scanout: ScanoutId) {
         if self.gpu.has_window_besides(scanout) {
-            info!(
-                scanout = scanout.0,
-                "A window is not closed: the guest has others, and draws into this one too"
-            );
-        } else {
+            // The user hears of a refusal by the window that stays.
+            let _ = self.plug(scanout, None);
+        } else if self.status.is_some() {
             info!("The guest's last window was closed");
-            self.quit();
+            self.tell(&DeviceEvent::CloseRequested);
+        } else {
+            info!(
+                "The guest's last window stays: nobody else could end the guest. Shut it down, or \
+                 end this program"
+            );
         }
     }
 
+    /// Plugs one of the guest's monitors in, or out.
+    fn plug(&mut self, scanout: ScanoutId, size: Option<(u32, u32)>) -> Result<(), PlugError> {
+        let mut context = context(&self.ram, &mut self.display);
+        self.gpu
+            .plug(scanout, size, &mut context)
+            .inspect(|()| {
+                info!(
+                    scanout = scanout.0,
+                    ?size,
+                    "A monitor was plugged in or out"
+                );
+            })
+            .inspect_err(|error| warn!("{error}"))
+    }
+
     fn flush_display(&mut self) -> Result<(), DeviceError> {
-        self.display.flush()?;
-        let waits = self.display.wants_write();
-        if let Some(token) = &self.writable
-            && waits != self.waits_to_write
-        {
-            match waits {
-                true => self.handle.enable(token)?,
-                false => self.handle.disable(token)?,
-            }
-            self.waits_to_write = waits;
+        if !self.display.flush()? {
+            // What it said last explains why.
+            self.ready.display = true;
         }
         Ok(())
     }
 
-    /// Lets in the next VMM, one at a time. A second one waits in the socket's backlog: it may be
-    /// the successor of one whose end we have not seen yet.
+    /// Lets in the next VMM.
     fn answer_knocks(&mut self) {
-        if self
-            .listen_again
-            .is_some_and(|again| again <= Instant::now())
+        let knocked = std::mem::take(&mut self.ready.knock);
+        let taken = self.connected.is_some();
+        if let Some(socket) = self.door.answer(&self.handle, knocked, taken)
+            && let Err(error) = self.connect(socket)
         {
-            self.listen_again = None;
-            self.listen(self.connected.is_none());
-        }
-        if !std::mem::take(&mut self.ready.knock) {
-            return;
-        }
-        if self.connected.is_some() {
-            info!("Another VMM waits at the socket until the present one is gone");
-            self.listen(false);
-            return;
-        }
-        match self.listener.accept() {
-            Ok(Some(socket)) => {
-                if let Err(error) = self.connect(socket) {
-                    warn!(%error, "A VMM could not be let in");
-                }
-            }
-            Ok(None) => {}
-            Err(error) => {
-                warn!(%error, "VMMs can't be let in for now; check the limit of open files");
-                self.listen(false);
-                self.listen_again = Some(Instant::now() + ACCEPT_PAUSE);
-            }
-        }
-    }
-
-    pub(super) fn listen(&mut self, on: bool) {
-        if self.listens == on {
-            return;
-        }
-        let outcome = match on {
-            true => self.handle.enable(&self.knocks),
-            false => self.handle.disable(&self.knocks),
-        };
-        match outcome {
-            Ok(()) => self.listens = on,
-            Err(error) => warn!(%error, "The socket for VMMs can't be watched"),
+            warn!(%error, "A VMM could not be let in");
         }
     }
 
@@ -291,14 +276,53 @@ impl<D: HostDisplay + 'static> Process<D> {
             match request {
                 DeviceRequest::Stats => {
                     let dialect = self.connected.as_ref().and_then(|connected| connected.told);
+                    let lacking = self.display.shown().map(|display| display.lacking());
+                    let lacking = lacking.unwrap_or_default().into_iter();
                     self.tell(&DeviceEvent::Stats(DeviceStats {
                         dialect: dialect.map(|dialect| dialect.name().to_owned()),
                         scanouts: self.gpu.stats(),
+                        hands: self.desk.stats(),
+                        lacking: lacking.map(Into::into).collect(),
                     }));
+                }
+                DeviceRequest::Scanout { scanout, size } => {
+                    let outcome = self.plug(ScanoutId(scanout), size);
+                    let outcome = outcome.map_err(|error| error.to_string());
+                    self.answer(Asked::Scanout, outcome);
+                }
+                DeviceRequest::Attach { display } => self.attach(display),
+                DeviceRequest::Detach => self.detach(),
+                DeviceRequest::Input(action) => {
+                    let outcome = self.desk.inject(&action);
+                    let outcome = outcome.map_err(|refusal| refusal.to_string());
+                    self.answer(Asked::Input, outcome);
+                }
+                DeviceRequest::Machine { state } => {
+                    self.machine = state.filter(|state| *state != MachineState::Running);
+                    self.show_machine();
                 }
                 DeviceRequest::Quit => self.quit(),
             }
         }
+    }
+
+    /// Says where the guest is seen how its machine is.
+    pub(super) fn show_machine(&mut self) {
+        let words = self.machine.map(|state| state.to_string());
+        if let Some(display) = self.display.shown() {
+            display.set_machine(words.as_deref());
+        }
+    }
+
+    /// Tells what became of a request.
+    pub(super) fn answer(&mut self, to: Asked, outcome: Result<(), String>) {
+        let error = outcome.err();
+        self.tell(&DeviceEvent::Answer { to, error });
+    }
+
+    /// The connection to a compositor that the supervisor sent last.
+    pub(super) fn take_handed_over(&mut self) -> Option<OwnedFd> {
+        self.status.as_mut()?.take_descriptor()
     }
 
     pub(super) fn tell(&mut self, event: &DeviceEvent) {
@@ -311,35 +335,12 @@ impl<D: HostDisplay + 'static> Process<D> {
 }
 
 /// What the core may use while it handles one thing.
-pub(super) fn context<'a>(ram: &'a GuestRam, display: &'a mut impl HostDisplay) -> Context<'a> {
+pub(super) fn context<'a>(ram: &'a GuestRam, display: &'a mut impl Display) -> Context<'a> {
     Context {
         ram,
         display,
         now: Instant::now(),
     }
-}
-
-/// Lets the loop watch the display. Returns the registration for writing, which is off: writing is
-/// waited for only while the host is slow.
-fn watch_display<D: HostDisplay + 'static>(
-    handle: &LoopHandle<'static, Process<D>>,
-    display: &D,
-) -> Result<Option<RegistrationToken>, DeviceError> {
-    let Some(fd) = display.watched()? else {
-        return Ok(None);
-    };
-    let writable = watch(
-        handle,
-        fd.try_clone()?,
-        Interest::WRITE,
-        Mode::Level,
-        |_| {},
-    )?;
-    handle.disable(&writable)?;
-    watch(handle, fd, Interest::READ, Mode::Level, |ready| {
-        ready.display = true;
-    })?;
-    Ok(Some(writable))
 }
 
 /// Lets the loop watch a descriptor, and note down when it is ready.

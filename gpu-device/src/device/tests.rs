@@ -1,13 +1,19 @@
 //! The whole process but for Wayland: a VMM on one side of the socket, a display that notes
 //! everything down on the other.
 
+mod attach;
 mod fixture;
+mod input;
+mod managed;
 mod vmm;
 
 use std::time::Duration;
 
-use protocols::virtio_gpu::{
-    Command, DisplayMode, EVENT_DISPLAY, ErrorCode, Format, Header, MemEntry, Rect, Response,
+use protocols::{
+    ipc::device::{DeviceEvent, DeviceRequest},
+    virtio_gpu::{
+        Command, DisplayMode, EVENT_DISPLAY, ErrorCode, Format, Header, MemEntry, Rect, Response,
+    },
 };
 
 use self::{fixture::Device, vmm::Vmm};
@@ -250,7 +256,7 @@ fn a_vmm_may_vanish_in_the_middle_of_a_frame() {
     drop(vmm);
     device.wait_for_disconnect();
     device.report(presented(&frame));
-    let calls = device.with(|process| process.display().recording.take_calls());
+    let calls = device.with(|process| process.display().unwrap().recording.take_calls());
     assert!(
         !calls.contains(&Call::Disable(SCREEN)),
         "the window and its picture stay: {calls:?}"
@@ -293,6 +299,7 @@ fn another_window_size_reaches_the_guest() {
         scanout: SCREEN,
         width: 1600,
         height: 900,
+        dpi: 96,
     });
     assert_eq!(vmm.channel_message(), [2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(vmm.config(0), EVENT_DISPLAY);
@@ -338,14 +345,49 @@ fn qemus_gpu_device_is_not_told_that_its_monitor_is_unplugged() {
     assert_eq!(modes.len(), 1, "it could not be told that it is back");
 }
 
+/// How many monitors the guest finds.
+fn monitors(vmm: &mut Vmm) -> usize {
+    let response = vmm.command(Header::default(), &Command::GetDisplayInfo);
+    enabled_modes(response).len()
+}
+
 #[test]
-fn closing_the_last_window_ends_the_device() {
-    let device = Device::start();
+fn what_closing_the_last_window_means_is_left_to_the_supervisor() {
+    let mut device = Device::start();
     let mut vmm = Vmm::connect(&device);
     vmm.start_generic();
     show(&mut vmm);
+    flush(&device, &mut vmm, 1);
     device.report(DisplayEvent::CloseRequested(SCREEN));
-    device.join().unwrap();
+    while device.next_status() != DeviceEvent::CloseRequested {}
+    assert_eq!(monitors(&mut vmm), 1);
+}
+
+#[test]
+fn monitor_comes_by_request_and_goes_with_its_window() {
+    let mut device = Device::start();
+    let mut vmm = Vmm::connect(&device);
+    vmm.start_generic();
+    show(&mut vmm);
+    flush(&device, &mut vmm, 1);
+    assert_eq!(monitors(&mut vmm), 1);
+
+    let size = Some((800, 600));
+    device.ask(&DeviceRequest::Scanout { scanout: 1, size });
+    assert_eq!(vmm.channel_message(), [2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(monitors(&mut vmm), 2);
+    let other = Command::SetScanout {
+        rect: WHOLE,
+        scanout_id: 1,
+        resource_id: 1,
+    };
+    assert_eq!(vmm.command(Header::default(), &other), Response::OkNodata);
+    flush(&device, &mut vmm, 2);
+
+    device.report(DisplayEvent::CloseRequested(ScanoutId(1)));
+    assert_eq!(vmm.channel_message(), [2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(monitors(&mut vmm), 1);
+    assert!(device.asked().contains(&Call::Disable(ScanoutId(1))));
 }
 
 #[test]
@@ -472,12 +514,14 @@ fn the_supervisor_gets_counters_and_ends_the_process() {
     let stats = device.stats();
     assert_eq!(stats.dialect.as_deref(), Some("generic"));
     assert_eq!(stats.scanouts[0].frames_flushed, 1);
+    let lacking: Vec<_> = stats.lacking.iter().map(|it| it.code.as_str()).collect();
+    assert_eq!(lacking, ["no_tablets"]);
     device.ask_to_quit();
     assert!(device.join().is_ok());
 }
 
 #[test]
-fn the_loss_of_the_display_ends_the_process() {
+fn the_loss_of_a_host_that_can_not_be_called_again_ends_the_process() {
     let device = Device::start();
     device.report(DisplayEvent::Lost);
     assert!(device.join().is_err());

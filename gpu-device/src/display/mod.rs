@@ -17,6 +17,7 @@
 //! *next* flip, so answering the guest's flush at the release would halve its frame rate. When
 //! exactly the core takes the page flip for done is in `gpu::flushes::when_to_answer`.
 
+mod lacking;
 pub mod recording;
 pub mod wayland;
 
@@ -24,6 +25,9 @@ use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use protocols::virtio_gpu::{Format, Rect};
 use thiserror::Error;
+
+pub use self::lacking::Lacking;
+use crate::input::{Grab, HostInput, Leds};
 
 /// The number of a virtual monitor of the guest, below [`protocols::virtio_gpu::MAX_SCANOUTS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -180,6 +184,10 @@ pub enum Refused {
     /// The host's compositor took the dma-buf, but draws it instead of putting it on a plane.
     #[error("the compositor draws the dma-buf instead of putting it on a plane")]
     NotOnPlane,
+    /// The host's compositor puts the dma-buf on a plane, where it must not be drawn into, and that
+    /// makes this guest miss every second refresh.
+    #[error("the guest's page flips are out of step with the monitor")]
+    OutOfStep,
 }
 
 impl Refused {
@@ -196,12 +204,13 @@ impl Refused {
             Self::FormatNotOffered => "format_not_offered",
             Self::ImportFailed => "import_failed",
             Self::NotOnPlane => "not_on_plane",
+            Self::OutOfStep => "out_of_step",
         }
     }
 }
 
 /// What the display reports, in the order in which it happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum DisplayEvent {
     /// The host has taken this scanout's last frame; a further one would not be wasted.
     Ready(ScanoutId),
@@ -232,6 +241,8 @@ pub enum DisplayEvent {
     /// The import that [`Display::import`] began has failed; frames that name the buffer are
     /// dropped without further events. Import something else and present again.
     ImportRefused(BufferId, Refused),
+    /// The host takes memory that it did not take before: what was refused is worth another try.
+    FormatsChanged,
     /// The user or the host gave a scanout another size.
     Resized {
         /// The scanout.
@@ -240,6 +251,9 @@ pub enum DisplayEvent {
         width: u32,
         /// Wanted height in pixels.
         height: u32,
+        /// How many of these pixels there are to an inch, as far as the user sees it: 96 where the
+        /// host shows things in their usual size, 192 where it shows them twice as large.
+        dpi: u32,
     },
     /// The refresh rate of the output that a scanout is on, in millihertz.
     RefreshChanged {
@@ -261,6 +275,8 @@ pub enum DisplayEvent {
     Unplugged(ScanoutId),
     /// The user closed a scanout's window.
     CloseRequested(ScanoutId),
+    /// Hands did something.
+    Input(HostInput),
     /// The connection to the host's compositor is gone; nothing can be shown any more.
     Lost,
 }
@@ -291,4 +307,21 @@ pub trait Display {
 
     /// Changes a scanout's pointer.
     fn cursor(&mut self, scanout: ScanoutId, update: CursorUpdate);
+
+    /// Holds the user's hands in the window that has them, or lets go. What came of it is reported
+    /// by [`HostInput::PointerLocked`].
+    fn set_grab(&mut self, grab: Grab);
+
+    /// Whether the guest's pointer follows the host's, because its absolute pointer is at work, or
+    /// goes its own way. Where it follows, the guest's image is shown in place of the host's
+    /// pointer, which is where the guest's is only a few frames later. It does not until this says
+    /// so.
+    fn set_pointer_follows(&mut self, follows: bool);
+
+    /// The guest switched lights of its keyboard on or off.
+    fn set_leds(&mut self, leds: Leds);
+
+    /// Makes a scanout's window as large as its monitor, or lets it be a window again. What came of
+    /// it is reported by [`HostInput::Fullscreen`].
+    fn toggle_fullscreen(&mut self, scanout: ScanoutId);
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::{BufferId, CursorUpdate, Display, Frame, PixelLayout, PixelMemory, Refused, ScanoutId};
+use crate::input::{Grab, Leds};
 
 /// One call of [`Display`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,14 @@ pub enum Call {
     Disable(ScanoutId),
     /// [`Display::cursor`].
     Cursor(ScanoutId, CursorUpdate),
+    /// [`Display::set_grab`].
+    SetGrab(Grab),
+    /// [`Display::set_pointer_follows`].
+    SetPointerFollows(bool),
+    /// [`Display::set_leds`].
+    SetLeds(Leds),
+    /// [`Display::toggle_fullscreen`].
+    ToggleFullscreen(ScanoutId),
 }
 
 /// Notes down what it is asked for.
@@ -96,5 +105,21 @@ impl Display for RecordingDisplay {
 
     fn cursor(&mut self, scanout: ScanoutId, update: CursorUpdate) {
         self.calls.push(Call::Cursor(scanout, update));
+    }
+
+    fn set_grab(&mut self, grab: Grab) {
+        self.calls.push(Call::SetGrab(grab));
+    }
+
+    fn set_pointer_follows(&mut self, follows: bool) {
+        self.calls.push(Call::SetPointerFollows(follows));
+    }
+
+    fn set_leds(&mut self, leds: Leds) {
+        self.calls.push(Call::SetLeds(leds));
+    }
+
+    fn toggle_fullscreen(&mut self, scanout: ScanoutId) {
+        self.calls.push(Call::ToggleFullscreen(scanout));
     }
 }

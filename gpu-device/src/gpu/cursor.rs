@@ -55,6 +55,13 @@ impl Cursor {
         CursorUpdate::Image { image, x, y }
     }
 
+    /// What a host has to know that was told nothing yet.
+    pub(super) fn again(&self) -> Option<CursorUpdate> {
+        let image = self.image.clone().filter(|_| self.visible)?;
+        let (x, y) = (self.x, self.y);
+        Some(CursorUpdate::Image { image, x, y })
+    }
+
     fn hide(&mut self) -> Option<CursorUpdate> {
         std::mem::take(&mut self.visible).then_some(CursorUpdate::Hide)
     }

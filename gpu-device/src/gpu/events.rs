@@ -60,7 +60,7 @@ impl Gpu {
         frame: FrameId,
         refresh: Duration,
         zero_copy: bool,
-        context: &Context<'_>,
+        context: &mut Context<'_>,
     ) {
         let index = usize::from(id.0);
         let Some(scanout) = self.scanouts.get_mut(index) else {
@@ -103,6 +103,9 @@ impl Gpu {
             }
         }
         self.flushes.shown(index, shown.newest);
+        if zero_copy {
+            self.keep_step(index, context);
+        }
     }
 
     /// A frame was replaced before it was on the screen.
@@ -141,6 +144,10 @@ impl Gpu {
         };
         if let Some(layout) = layout {
             self.imports.remember(layout, refused);
+            // Our own memory has rows of our own making; a guest makes them as long as its mode.
+            if let (Owner::Blob(_), Refused::ImportFailed) = (owner, refused) {
+                self.modes.rows_refused(layout.stride, context.now);
+            }
         }
         self.imports.forget(context.display, buffer);
         for index in 0..self.scanouts.len() {
@@ -158,6 +165,24 @@ impl Gpu {
                 self.show_again(index, context);
             }
         }
+    }
+
+    /// The host takes more than before. What is on the screen stays as it is; the guest's next
+    /// frames go the better way.
+    pub(super) fn try_refused_again(&mut self) {
+        self.imports.forget_refusals();
+        for resource in self.resources.iter_mut() {
+            match &mut resource.kind {
+                Kind::Blob(blob) => blob.views.retain(|view| view.imported.is_ok()),
+                Kind::Picture(picture) => {
+                    if let Some(slots) = picture.picture.slots_mut() {
+                        slots.try_again();
+                    }
+                }
+            }
+        }
+        let shadows = self.scanouts.iter_mut().filter_map(|it| it.shadow.as_mut());
+        shadows.for_each(|shadow| shadow.slots.try_again());
     }
 
     fn refuse_view(&mut self, id: u32, buffer: BufferId, refused: Refused) -> Option<PixelLayout> {

@@ -81,8 +81,9 @@ pub(super) struct Wait {
 ///   rate but not its phase. A guest that ticks after the host has composed is shown two vblanks
 ///   later; if it had to wait for that, it would lose every other tick and run at half the rate for
 ///   ever. So a frame that the host has taken counts as flipped a quarter of a refresh after its
-///   flush, once nothing reads the memory that the guest may draw into next. (On a plane that
-///   is when it is shown.) The host takes one frame a refresh, which paces older guests.
+///   flush, once nothing reads the memory that the guest may draw into next. (On a plane that is when
+///   it is shown; `step` finds the guests that this holds back.) The host takes one frame a refresh,
+///   which paces older guests.
 /// - Scanouts that are known to be hidden are waited for only if all are: a guest that mirrors its
 ///   picture must not be slowed down by the window that nobody sees.
 pub(super) fn when_to_answer(

@@ -6,7 +6,7 @@ use super::Mode;
 use crate::display::Monitor;
 
 /// What desktops take for a monitor without scaling, in dots an inch.
-const USUAL_DENSITY: u32 = 96;
+pub(super) const USUAL_DENSITY: u32 = 96;
 
 /// The manufacturer of monitors that don't name theirs.
 const OURS: [u8; 3] = *b"LUC";
@@ -49,7 +49,8 @@ impl Identity {
 }
 
 /// The EDID of a virtual monitor in this mode. `name` is the guest's, for a monitor that has none
-/// of the host's; `number` tells those of a guest apart.
+/// of the host's; `number` tells those of a guest apart. One whose size is not known has pixels of
+/// which there are `dpi` to an inch.
 ///
 /// # Errors
 /// The mode can't be described.
@@ -58,6 +59,7 @@ pub(super) fn edid(
     name: &str,
     number: u32,
     mode: Mode,
+    dpi: u32,
 ) -> Result<Vec<u8>, BuildError> {
     let own_serial = number.saturating_add(1);
     let (serial, serial_text) = match identity.map(|identity| &identity.serial) {
@@ -73,7 +75,7 @@ pub(super) fn edid(
         serial,
         serial_text,
         name: if its_name.is_empty() { name } else { its_name }.to_owned(),
-        size: size.unwrap_or(PhysicalSize::at_dpi(mode.width, mode.height, USUAL_DENSITY)),
+        size: size.unwrap_or(PhysicalSize::at_dpi(mode.width, mode.height, dpi)),
         preferred: protocols::edid::Mode {
             width: mode.width,
             height: mode.height,
@@ -126,7 +128,7 @@ mod tests {
 
     fn described(monitor: &Monitor) -> Edid {
         let identity = Identity::of(monitor);
-        Edid::decode(&edid(Some(&identity), "guest", 1, MODE).unwrap()).unwrap()
+        Edid::decode(&edid(Some(&identity), "guest", 1, MODE, 96).unwrap()).unwrap()
     }
 
     #[test]

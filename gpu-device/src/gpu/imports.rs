@@ -139,6 +139,11 @@ impl Imports {
         Some(buffer)
     }
 
+    /// Forgets what the host did not take.
+    pub(super) fn forget_refusals(&mut self) {
+        self.refused.clear();
+    }
+
     /// Remembers that the host does not take pixels of this layout as a dma-buf.
     pub(super) fn remember(&mut self, layout: PixelLayout, refused: Refused) {
         if refused == Refused::NoLinuxDmabuf {
@@ -164,6 +169,16 @@ impl Imports {
         if self.owners.remove(&buffer).is_some() {
             display.forget(buffer);
         }
+    }
+
+    /// The host is gone: its names for buffers and what it refused mean nothing any more. Returns
+    /// whose the buffers were.
+    pub(super) fn host_gone(&mut self) -> impl Iterator<Item = Owner> {
+        self.refused.clear();
+        if self.unavailable == Some(Refused::NoLinuxDmabuf) {
+            self.unavailable = None;
+        }
+        self.owners.drain().map(|(_, owner)| owner)
     }
 
     /// Bytes of the copies that keep pictures.

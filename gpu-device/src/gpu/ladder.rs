@@ -56,19 +56,26 @@ pub(super) struct Presentable {
 }
 
 impl Gpu {
-    /// Where a scanout's pixels come from. Imports a blob at its first use.
+    /// Where a scanout's pixels come from. Imports a blob at its first use. `None` where there is
+    /// nothing to show, or nobody to show it.
     pub(super) fn means(&mut self, index: usize, context: &mut Context<'_>) -> Option<Means> {
+        if !self.can_be_seen(index) {
+            return None;
+        }
+        let scanout = self.scanouts.get(index)?;
+        let copies = scanout.step.copies();
         let Shown {
             resource: id,
             blob: layout,
             ..
-        } = self.scanouts.get(index)?.shown?;
+        } = scanout.shown?;
         let resource = self.resources.get_mut(id).ok()?;
         match (resource.parts(), layout) {
             ((Kind::Picture(_), _), _) => Some(Means::Slots),
             ((Kind::Blob(blob), Some(backing)), Some(layout)) => {
                 let imports = &mut self.imports;
                 match import_blob(blob, id, backing, layout, imports, context.display) {
+                    Ok(_) if copies => Some(Means::Shadow(Refused::OutOfStep)),
                     Ok(buffer) => Some(Means::Direct(buffer)),
                     Err(refused) => Some(Means::Shadow(refused)),
                 }

@@ -15,6 +15,7 @@
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+mod attach;
 mod commands;
 mod cursor;
 mod events;
@@ -26,12 +27,15 @@ mod keep;
 mod ladder;
 mod modes;
 mod pacing;
+mod plug;
 mod present;
 mod quota;
 mod resources;
 mod scanouts;
+mod screens;
 mod shadow;
 mod stats;
+mod step;
 mod uuid;
 
 #[cfg(test)]
@@ -57,6 +61,7 @@ use scanouts::Scanout;
 
 pub use features::FEATURES;
 pub use modes::Mode;
+pub use plug::PlugError;
 pub use quota::Limits;
 
 /// Which rungs of the ladder may be used.
@@ -77,6 +82,9 @@ pub struct Options {
     /// One mode for each scanout, 1 to 16; more are ignored, none means one of
     /// [`Mode::DEFAULT`]. Modes out of range become the nearest in range.
     pub scanouts: Vec<Mode>,
+    /// How many connectors for monitors the guest's graphics card has, up to 16. Those beyond
+    /// `scanouts` have no monitor until [`Gpu::plug`] gives them one; fewer than those are as many.
+    pub connectors: usize,
     /// The guest's quotas.
     pub limits: Limits,
     /// Which ways of showing may be used.
@@ -121,6 +129,8 @@ pub struct Gpu {
     /// By number; as many as there are modes.
     scanouts: Vec<Scanout>,
     flushes: Flushes,
+    /// Whether a host is there.
+    attached: bool,
     /// Scanouts whose last flush was given up on.
     hidden: Scanouts,
     imports: Imports,
@@ -135,13 +145,14 @@ pub struct Gpu {
 impl Gpu {
     /// Builds a device with no resources and nothing shown.
     pub fn new(options: Options) -> Self {
-        let modes = Modes::new(options.name, &options.scanouts);
+        let modes = Modes::new(options.name, &options.scanouts, options.connectors);
         let ids = (0..=u8::MAX).take(modes.len());
         Self {
             scanouts: ids.map(|id| Scanout::new(ScanoutId(id))).collect(),
             modes,
             resources: Resources::default(),
             flushes: Flushes::default(),
+            attached: true,
             hidden: Scanouts::default(),
             imports: Imports::new(options.dma_bufs, options.prefer == Prefer::Shm),
             residents: Vec::new(),
@@ -175,8 +186,8 @@ impl Gpu {
     /// Takes in what the display reports. Afterwards drain [`Gpu::take_answered`] and ask
     /// [`Gpu::display_changed`].
     ///
-    /// [`DisplayEvent::Lost`] and [`DisplayEvent::CloseRequested`] are for the caller to act on:
-    /// the device goes on as it is.
+    /// [`DisplayEvent::Lost`] and [`DisplayEvent::CloseRequested`] are for the caller to act on: the
+    /// device goes on as it is until [`Gpu::host_gone`].
     pub fn handle_display(&mut self, event: DisplayEvent, context: &mut Context<'_>) {
         match event {
             DisplayEvent::Ready(scanout) => self.on_ready(scanout, context),
@@ -194,30 +205,29 @@ impl Gpu {
             DisplayEvent::ImportRefused(buffer, refused) => {
                 self.on_import_refused(buffer, refused, context);
             }
+            DisplayEvent::FormatsChanged => self.try_refused_again(),
             DisplayEvent::Resized {
                 scanout,
                 width,
                 height,
+                dpi,
             } => {
-                let change = |mode| Mode {
-                    width,
-                    height,
-                    ..mode
-                };
-                self.modes.want(usize::from(scanout.0), change, context.now);
+                let index = usize::from(scanout.0);
+                self.modes
+                    .want_size(index, (width, height), dpi, context.now);
             }
             DisplayEvent::RefreshChanged {
                 scanout,
                 millihertz,
             } => {
-                let change = |mode| Mode { millihertz, ..mode };
-                self.modes.want(usize::from(scanout.0), change, context.now);
+                let index = usize::from(scanout.0);
+                self.modes.want_rate(index, millihertz, context.now);
             }
             DisplayEvent::Monitor { scanout, monitor } => {
                 self.modes.monitor(usize::from(scanout.0), &monitor);
             }
             DisplayEvent::Unplugged(scanout) => self.modes.unplug(usize::from(scanout.0)),
-            DisplayEvent::CloseRequested(_) | DisplayEvent::Lost => {}
+            DisplayEvent::CloseRequested(_) | DisplayEvent::Input(_) | DisplayEvent::Lost => {}
         }
     }
 
@@ -315,7 +325,7 @@ impl Gpu {
         self.modes.get(usize::from(scanout.0))
     }
 
-    /// How many scanouts the guest has, 1 to 16.
+    /// How many connectors for monitors the guest has, 1 to 16.
     pub fn scanouts(&self) -> u32 {
         u32::try_from(self.scanouts.len()).unwrap_or(1)
     }
@@ -327,9 +337,14 @@ impl Gpu {
             .any(|other| other.id != scanout && other.has_window)
     }
 
-    /// What each scanout has done since the device was built, in their order.
+    /// What each scanout has done since the device was built, in their order; those that never had
+    /// a monitor are left out.
     pub fn stats(&self) -> Vec<ScanoutStats> {
-        self.scanouts.iter().map(stats_of).collect()
+        let scanouts = self.scanouts.iter().enumerate();
+        let used = scanouts.filter(|(index, scanout)| {
+            !self.modes.is_removed(*index) || scanout.counters.flushed != 0
+        });
+        used.map(|(_, scanout)| stats_of(scanout)).collect()
     }
 
     /// Shows a resource anew wherever it is shown.

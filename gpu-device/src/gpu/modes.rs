@@ -16,7 +16,13 @@ use crate::display::Monitor;
 pub(super) const RESIZE_SETTLES: Duration = Duration::from_millis(100);
 
 /// The sides of a mode in pixels. Linux's driver drops modes outside of this.
-const SIDES: std::ops::RangeInclusive<u32> = 32..=8192;
+pub(super) const SIDES: std::ops::RangeInclusive<u32> = 32..=8192;
+
+/// Pixels of a row that every GPU takes: rows of 32-bit pixels then have multiples of 256 bytes.
+const ROW: u32 = 64;
+
+/// The densities of a monitor in dots an inch, as far as they are plausible.
+const DENSITIES: std::ops::RangeInclusive<u32> = 24..=768;
 
 /// The refresh rates of a mode in millihertz, as far as they are plausible.
 const MILLIHERTZ: std::ops::RangeInclusive<u32> = 1_000..=1_000_000;
@@ -64,36 +70,72 @@ pub(super) struct Modes {
     scanouts: Vec<Offered>,
     /// Whether the guest can be told of changes while it runs.
     tells_changes: bool,
+    /// Whether the host has been seen to refuse rows of any other length than a multiple of
+    /// [`ROW`].
+    whole_rows: bool,
     changed: bool,
 }
 
 #[derive(Debug)]
 struct Offered {
-    mode: Mode,
+    now: Shape,
     /// That of the host's monitor which it fills; its own otherwise.
     identity: Option<Identity>,
-    /// Whether there is a monitor for it.
-    plugged: bool,
-    /// What the mode becomes if nothing else is wanted until then.
-    wanted: Option<(Mode, Instant)>,
+    plug: Plug,
+    /// What it becomes if nothing else is wanted until then.
+    wanted: Option<(Shape, Instant)>,
+}
+
+/// A mode, and how large its pixels are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shape {
+    mode: Mode,
+    /// Pixels to an inch.
+    dpi: u32,
+}
+
+/// Whether a scanout has a monitor.
+///
+/// ```text
+///             plug                 host's monitor goes
+/// Removed ───────────▶ In ◀───────────────────────────▶ Out
+///    ▲                  │  host's monitor comes          │
+///    └───── remove ─────┴─────────── remove ─────────────┘
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plug {
+    /// The user does not want one.
+    Removed,
+    /// There is one.
+    In,
+    /// The host has none for it.
+    Out,
 }
 
 impl Modes {
-    pub(super) fn new(name: String, modes: &[Mode]) -> Self {
-        let offered = |mode: &Mode| Offered {
-            mode: mode.clamped(),
+    /// Connectors with monitors of these modes, and further ones without up to `connectors`.
+    pub(super) fn new(name: String, modes: &[Mode], connectors: usize) -> Self {
+        let offered = |mode: Mode, plug| Offered {
+            now: Shape {
+                mode: mode.clamped(),
+                dpi: identity::USUAL_DENSITY,
+            },
             identity: None,
-            plugged: true,
+            plug,
             wanted: None,
         };
-        let mut scanouts: Vec<_> = modes.iter().take(MAX_SCANOUTS).map(offered).collect();
-        if scanouts.is_empty() {
-            scanouts.push(offered(&Mode::DEFAULT));
-        }
+        let configured = match modes {
+            [] => &[Mode::DEFAULT],
+            modes => modes,
+        };
+        let spare = std::iter::repeat_n(Mode::DEFAULT, connectors.saturating_sub(configured.len()));
+        let configured = configured.iter().map(|mode| offered(*mode, Plug::In));
+        let all = configured.chain(spare.map(|mode| offered(mode, Plug::Removed)));
         Self {
             name,
-            scanouts,
+            scanouts: all.take(MAX_SCANOUTS).collect(),
             tells_changes: true,
+            whole_rows: false,
             changed: false,
         }
     }
@@ -103,7 +145,7 @@ impl Modes {
     }
 
     pub(super) fn get(&self, scanout: usize) -> Option<Mode> {
-        self.scanouts.get(scanout).map(|offered| offered.mode)
+        self.scanouts.get(scanout).map(|offered| offered.now.mode)
     }
 
     /// Offers another mode at once.
@@ -113,18 +155,73 @@ impl Modes {
         };
         offered.wanted = None;
         let mode = mode.clamped();
-        self.changed |= offered.mode != mode;
-        offered.mode = mode;
+        self.changed |= offered.now.mode != mode;
+        offered.now.mode = mode;
     }
 
-    /// Offers another mode once it has settled.
-    pub(super) fn want(&mut self, scanout: usize, change: impl FnOnce(Mode) -> Mode, now: Instant) {
+    /// Offers a window's size, in pixels of which there are so many to an inch, once it has
+    /// settled.
+    pub(super) fn want_size(
+        &mut self,
+        scanout: usize,
+        (width, height): (u32, u32),
+        dpi: u32,
+        now: Instant,
+    ) {
+        let width = if self.whole_rows {
+            whole_rows(width)
+        } else {
+            width
+        };
+        let change = |shape: Shape| Shape {
+            mode: Mode {
+                width,
+                height,
+                ..shape.mode
+            },
+            dpi: dpi.clamp(*DENSITIES.start(), *DENSITIES.end()),
+        };
+        self.want(scanout, change, now);
+    }
+
+    /// Offers another refresh rate once it has settled.
+    pub(super) fn want_rate(&mut self, scanout: usize, millihertz: u32, now: Instant) {
+        let change = |shape: Shape| Shape {
+            mode: Mode {
+                millihertz,
+                ..shape.mode
+            },
+            ..shape
+        };
+        self.want(scanout, change, now);
+    }
+
+    fn want(&mut self, scanout: usize, change: impl FnOnce(Shape) -> Shape, now: Instant) {
         let Some(offered) = self.scanouts.get_mut(scanout) else {
             return;
         };
-        let base = offered.wanted.map_or(offered.mode, |(mode, _)| mode);
-        let mode = change(base).clamped();
-        offered.wanted = (mode != offered.mode).then(|| (mode, later(now, RESIZE_SETTLES)));
+        let shape = change(offered.wanted.map_or(offered.now, |(shape, _)| shape)).clamped();
+        offered.wanted = (shape != offered.now).then(|| (shape, later(now, RESIZE_SETTLES)));
+    }
+
+    /// The host has refused pixels whose rows have `stride` bytes. Where another length might do,
+    /// windows are offered to the guest without the last few pixels of their width from now on,
+    /// those that are there already included.
+    ///
+    /// This waits for a refusal because most hosts take any row, and there a window's exact width
+    /// is worth more. Monitors that a scanout fills keep their width: less would not cover them.
+    pub(super) fn rows_refused(&mut self, stride: u32, now: Instant) {
+        if stride.is_multiple_of(ROW.saturating_mul(4)) || self.whole_rows {
+            return;
+        }
+        self.whole_rows = true;
+        for index in 0..self.scanouts.len() {
+            let windowed = |offered: &&Offered| offered.identity.is_none();
+            if let Some(offered) = self.scanouts.get(index).filter(windowed) {
+                let Shape { mode, dpi } = offered.wanted.map_or(offered.now, |(shape, _)| shape);
+                self.want_size(index, (mode.width, mode.height), dpi, now);
+            }
+        }
     }
 
     /// Offers what the host's monitor is, at once: monitors don't change by the pixel.
@@ -132,8 +229,11 @@ impl Modes {
         let Some(offered) = self.scanouts.get_mut(scanout) else {
             return;
         };
-        let before = (offered.mode, offered.identity.take());
-        self.changed |= !std::mem::replace(&mut offered.plugged, true);
+        let before = (offered.now, offered.identity.take());
+        if offered.plug == Plug::Out {
+            offered.plug = Plug::In;
+            self.changed = true;
+        }
         let rate = |mode: Mode| Mode {
             millihertz: match monitor.millihertz {
                 0 => mode.millihertz,
@@ -143,20 +243,20 @@ impl Modes {
         };
         if monitor.filled && monitor.width != 0 && monitor.height != 0 {
             offered.wanted = None;
-            offered.mode = rate(Mode {
+            offered.now.mode = rate(Mode {
                 width: monitor.width,
                 height: monitor.height,
-                ..offered.mode
+                ..offered.now.mode
             });
             offered.identity = Some(Identity::of(monitor));
         } else {
-            offered.mode = rate(offered.mode);
-            offered.wanted = offered
-                .wanted
-                .map(|(mode, when)| (rate(mode).clamped(), when));
+            offered.now.mode = rate(offered.now.mode);
+            if let Some((shape, _)) = &mut offered.wanted {
+                shape.mode = rate(shape.mode).clamped();
+            }
         }
-        offered.mode = offered.mode.clamped();
-        self.changed |= before.0 != offered.mode || before.1 != offered.identity;
+        offered.now = offered.now.clamped();
+        self.changed |= before.0 != offered.now || before.1 != offered.identity;
     }
 
     /// There is no monitor for a scanout. Its mode stays for when there is one again.
@@ -164,9 +264,52 @@ impl Modes {
     /// This holds for the first one, too, and for a guest that has never had a monitor: that is how
     /// a computer without one starts, and a driver that finds no monitor waits for the change.
     pub(super) fn unplug(&mut self, scanout: usize) {
-        if let Some(offered) = self.scanouts.get_mut(scanout) {
-            self.changed |= std::mem::take(&mut offered.plugged);
+        if let Some(offered) = self.scanouts.get_mut(scanout)
+            && offered.plug == Plug::In
+        {
+            offered.plug = Plug::Out;
+            self.changed = true;
         }
+    }
+
+    /// The user wants a monitor on a scanout. Where the host has none for it, it waits for one.
+    pub(super) fn plug(&mut self, scanout: usize) {
+        if let Some(offered) = self.scanouts.get_mut(scanout)
+            && offered.plug == Plug::Removed
+        {
+            offered.plug = Plug::In;
+            self.changed = true;
+        }
+    }
+
+    /// The user wants no monitor on a scanout.
+    pub(super) fn remove(&mut self, scanout: usize) {
+        if let Some(offered) = self.scanouts.get_mut(scanout) {
+            let before = std::mem::replace(&mut offered.plug, Plug::Removed);
+            self.changed |= before == Plug::In;
+        }
+    }
+
+    /// Another host is there. What the last one lacked, this one may have; it says so if not.
+    pub(super) fn another_host(&mut self) {
+        self.whole_rows = false;
+        for offered in &mut self.scanouts {
+            if offered.plug == Plug::Out {
+                offered.plug = Plug::In;
+                self.changed = true;
+            }
+        }
+    }
+
+    /// Whether the user wants no monitor on a scanout.
+    pub(super) fn is_removed(&self, scanout: usize) -> bool {
+        let offered = self.scanouts.get(scanout);
+        offered.is_none_or(|offered| offered.plug == Plug::Removed)
+    }
+
+    /// Whether the guest can be told of changes.
+    pub(super) fn tells_changes(&self) -> bool {
+        self.tells_changes
     }
 
     /// See [`super::Gpu::set_tells_changes`].
@@ -177,8 +320,8 @@ impl Modes {
     /// Offers what has settled.
     pub(super) fn expire(&mut self, now: Instant) {
         for offered in &mut self.scanouts {
-            if let Some((mode, _)) = offered.wanted.take_if(|(_, when)| *when <= now) {
-                offered.mode = mode;
+            if let Some((shape, _)) = offered.wanted.take_if(|(_, when)| *when <= now) {
+                offered.now = shape;
                 self.changed = true;
             }
         }
@@ -202,10 +345,16 @@ impl Modes {
     pub(super) fn display_info(&self) -> [DisplayMode; MAX_SCANOUTS] {
         let mut info = [DisplayMode::default(); MAX_SCANOUTS];
         let mut x = 0_u32;
-        for (entry, Offered { mode, plugged, .. }) in info.iter_mut().zip(&self.scanouts) {
-            if !plugged && self.tells_changes {
+        for (entry, Offered { now, plug, .. }) in info.iter_mut().zip(&self.scanouts) {
+            let there = match plug {
+                Plug::In => true,
+                Plug::Out => !self.tells_changes,
+                Plug::Removed => false,
+            };
+            if !there {
                 continue;
             }
+            let mode = now.mode;
             let rect = Rect {
                 x,
                 y: 0,
@@ -226,9 +375,11 @@ impl Modes {
     /// EDID, and asks for it before it knows whether there is a monitor.
     pub(super) fn edid(&self, scanout: u32) -> Result<Vec<u8>, ErrorCode> {
         let index = usize::try_from(scanout).map_err(|_| ErrorCode::InvalidParameter)?;
-        let mode = self.get(index).ok_or(ErrorCode::InvalidParameter)?;
-        let identity = self.scanouts.get(index).and_then(|it| it.identity.as_ref());
-        let describe = |mode| identity::edid(identity, &self.name, scanout, mode);
+        let offered = self.scanouts.get(index);
+        let offered = offered.ok_or(ErrorCode::InvalidParameter)?;
+        let Shape { mode, dpi } = offered.now;
+        let identity = offered.identity.as_ref();
+        let describe = |mode| identity::edid(identity, &self.name, scanout, mode, dpi);
         let described = describe(mode).or_else(|error| {
             warn!(scanout, %error, "offering the monitor at 60 Hz instead");
             describe(Mode {
@@ -243,9 +394,24 @@ impl Modes {
     }
 }
 
+impl Shape {
+    fn clamped(self) -> Self {
+        Self {
+            mode: self.mode.clamped(),
+            ..self
+        }
+    }
+}
+
+/// As much of a width as rows of whole multiples of [`ROW`] pixels can have.
+fn whole_rows(width: u32) -> u32 {
+    let rest = width.checked_rem(ROW).unwrap_or(0);
+    width.saturating_sub(rest).max(ROW)
+}
+
 #[cfg(test)]
 mod tests {
-    use protocols::edid::Edid;
+    use protocols::edid::{Edid, PhysicalSize};
 
     use super::*;
 
@@ -258,7 +424,11 @@ mod tests {
     }
 
     fn modes(modes: &[Mode]) -> Modes {
-        Modes::new("guest".to_owned(), modes)
+        Modes::new("guest".to_owned(), modes, 1)
+    }
+
+    fn want(modes: &mut Modes, width: u32, height: u32, at: Instant) {
+        modes.want_size(0, (width, height), 96, at);
     }
 
     #[test]
@@ -324,11 +494,8 @@ mod tests {
     fn the_guest_is_told_once_the_size_has_settled() {
         let mut modes = modes(&[mode(640, 480)]);
         let start = Instant::now();
-        let resize = |modes: &mut Modes, width, at| {
-            modes.want(0, |mode| Mode { width, ..mode }, at);
-        };
-        resize(&mut modes, 700, start);
-        resize(&mut modes, 800, start + RESIZE_SETTLES / 2);
+        want(&mut modes, 700, 480, start);
+        want(&mut modes, 800, 480, start + RESIZE_SETTLES / 2);
         modes.expire(start + RESIZE_SETTLES);
         assert!(!modes.take_changed());
 
@@ -346,13 +513,105 @@ mod tests {
     fn going_back_to_the_old_size_tells_the_guest_nothing() {
         let mut modes = modes(&[mode(640, 480)]);
         let start = Instant::now();
-        modes.want(0, |_| mode(700, 500), start);
-        modes.want(0, |_| mode(640, 480), start);
+        want(&mut modes, 700, 500, start);
+        want(&mut modes, 640, 480, start);
         assert_eq!(modes.next_deadline(), None);
         modes.set(0, mode(640, 480));
         modes.set(7, mode(1, 1));
         assert!(!modes.take_changed());
     }
+
+    #[test]
+    fn the_density_of_a_window_s_pixels_is_the_monitor_s() {
+        let mut modes = modes(&[mode(1280, 800)]);
+        let start = Instant::now();
+        let size = |modes: &Modes| Edid::decode(&modes.edid(0).unwrap()).unwrap().size;
+        assert_eq!(size(&modes), PhysicalSize::at_dpi(1280, 800, 96));
+        modes.want_size(0, (1280, 800), 192, start);
+        modes.expire(start + RESIZE_SETTLES);
+        assert!(modes.take_changed(), "also where the mode stays");
+        assert_eq!(size(&modes), PhysicalSize::at_dpi(1280, 800, 192));
+        for impossible in [0, u32::MAX] {
+            modes.want_size(0, (1280, 800), impossible, start);
+            modes.expire(start + RESIZE_SETTLES);
+            assert_ne!(size(&modes).width_mm, 0);
+        }
+    }
+
+    #[test]
+    fn rows_are_whole_once_the_host_has_refused_others() {
+        let mut modes = modes(&[mode(1366, 768)]);
+        let start = Instant::now();
+        want(&mut modes, 1000, 700, start);
+        modes.rows_refused(1280 * 4, start);
+        modes.expire(start + RESIZE_SETTLES);
+        assert_eq!(
+            modes.get(0),
+            Some(mode(1000, 700)),
+            "such rows are not at fault"
+        );
+
+        modes.rows_refused(1000 * 4, start);
+        modes.expire(start + RESIZE_SETTLES);
+        assert_eq!(modes.get(0), Some(mode(960, 700)));
+        for (window, offered) in [(1919, 1856), (1920, 1920), (63, 64), (32, 64)] {
+            want(&mut modes, window, 700, start);
+            modes.expire(start + RESIZE_SETTLES);
+            assert_eq!(modes.get(0), Some(mode(offered, 700)));
+        }
+    }
+
+    #[test]
+    fn a_filled_monitor_keeps_its_width_whatever_the_host_refuses() {
+        let mut modes = modes(&[mode(640, 480)]);
+        let start = Instant::now();
+        let odd = Monitor {
+            width: 1366,
+            height: 768,
+            ..monitor(true)
+        };
+        modes.monitor(0, &odd);
+        modes.rows_refused(1366 * 4, start);
+        modes.expire(start + RESIZE_SETTLES);
+        assert_eq!(modes.get(0).unwrap().width, 1366);
+    }
+
+    #[test]
+    fn spare_connectors_have_no_monitor_whatever_the_vmm_can_tell() {
+        let mut modes = Modes::new("guest".to_owned(), &[mode(640, 480)], 4);
+        assert_eq!(modes.len(), 4);
+        let enabled = |modes: &Modes| modes.display_info().map(|info| info.enabled);
+        for tells in [true, false] {
+            modes.set_tells_changes(tells);
+            assert_eq!(enabled(&modes)[..3], [true, false, false]);
+        }
+        assert!(
+            modes.edid(3).is_ok(),
+            "Linux asks before it knows whether there is a monitor"
+        );
+        assert_eq!(modes.edid(4), Err(ErrorCode::InvalidParameter));
+    }
+
+    #[test]
+    fn what_the_user_removed_does_not_come_back_with_the_host_s_monitor() {
+        let mut modes = modes(&[mode(640, 480)]);
+        modes.remove(0);
+        assert!(modes.take_changed());
+        modes.remove(0);
+        modes.unplug(0);
+        modes.monitor(0, &monitor(false));
+        modes.take_changed();
+        assert!(modes.is_removed(0));
+        assert!(!modes.display_info()[0].enabled);
+        modes.plug(0);
+        assert!(modes.take_changed());
+        assert!(modes.display_info()[0].enabled);
+        // And it waits for a monitor where the host has none.
+        modes.unplug(0);
+        modes.plug(0);
+        assert!(!modes.display_info()[0].enabled);
+    }
+
     fn monitor(filled: bool) -> Monitor {
         Monitor {
             model: "Wall".to_owned(),
@@ -373,15 +632,7 @@ mod tests {
         let mut modes = modes(&[mode(640, 480)]);
         let start = Instant::now();
         // The window's size may come first or last.
-        modes.want(
-            0,
-            |mode| Mode {
-                width: 1920,
-                height: 1080,
-                ..mode
-            },
-            start,
-        );
+        want(&mut modes, 1920, 1080, start);
         modes.monitor(0, &monitor(true));
         assert!(modes.take_changed());
         let full = Mode {
@@ -391,15 +642,7 @@ mod tests {
         assert_eq!((modes.get(0), modes.next_deadline()), (Some(full), None));
         assert_eq!(name(&modes), "Wall");
 
-        modes.want(
-            0,
-            |mode| Mode {
-                width: 1920,
-                height: 1080,
-                ..mode
-            },
-            start,
-        );
+        want(&mut modes, 1920, 1080, start);
         modes.monitor(0, &monitor(true));
         assert_eq!(modes.next_deadline(), None);
         assert!(!modes.take_changed());
@@ -462,7 +705,7 @@ mod tests {
     fn a_monitor_that_is_not_filled_gives_its_rate_only() {
         let mut modes = modes(&[mode(640, 480)]);
         let start = Instant::now();
-        modes.want(0, |mode| Mode { width: 800, ..mode }, start);
+        want(&mut modes, 800, 480, start);
         modes.monitor(0, &monitor(false));
         assert!(modes.take_changed());
         assert_eq!(

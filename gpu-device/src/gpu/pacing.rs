@@ -24,7 +24,7 @@ pub(super) enum Pacing {
     /// The host is not done with its picture, and a newer one waits.
     Behind,
     /// The host would take the newest picture, but holds all slots except the one that the guest
-    /// draws into.
+    /// draws into; or there is no host.
     Starved,
 }
 

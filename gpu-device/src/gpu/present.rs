@@ -79,7 +79,8 @@ impl Gpu {
         }
     }
 
-    /// Shows new pixels of a scanout. False if there is nothing to show them from.
+    /// Shows new pixels of a scanout, or notes them for later while nobody can see it. False if there
+    /// is nothing to show them from.
     fn flush_scanout(
         &mut self,
         index: usize,
@@ -87,9 +88,10 @@ impl Gpu {
         id: FlushId,
         context: &mut Context<'_>,
     ) -> Result<bool, ErrorCode> {
-        let Some(means) = self.means(index, context) else {
+        let means = self.means(index, context);
+        if means.is_none() && self.can_be_seen(index) {
             return Ok(false);
-        };
+        }
         let Some(scanout) = self.scanouts.get_mut(index) else {
             return Ok(false);
         };
@@ -100,8 +102,13 @@ impl Gpu {
         scanout.damage.add(damage);
         scanout.newest = id;
         scanout.flushed_at = Some(context.now);
-        if let Means::Shadow(_) = means {
-            self.copy_into_shadow(index, damage, context)?;
+        if let Some(Means::Shadow(reason)) = means {
+            let copied = self.copy_into_shadow(index, damage, context);
+            if reason == Refused::OutOfStep && copied.is_err() {
+                self.cannot_copy(index, context);
+            } else {
+                copied?;
+            }
         }
         self.picture(index, context);
         Ok(true)

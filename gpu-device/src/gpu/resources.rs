@@ -115,6 +115,10 @@ impl Resources {
         Ok(resource)
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Resource> {
+        self.by_id.values_mut()
+    }
+
     pub(super) fn ids(&self) -> impl Iterator<Item = u32> {
         self.by_id.keys().copied()
     }

@@ -5,12 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use protocols::virtio_gpu::{ErrorCode, Format, Rect};
+use protocols::{
+    ipc::PresentPath,
+    virtio_gpu::{ErrorCode, Format, Rect},
+};
 use tracing::debug;
 
 use super::{
     Context, FlushId, Gpu, cursor::Cursor, later, pacing::Pacing, resources::Kind, shadow::Shadow,
-    stats::Counters,
+    stats::Counters, step::Step,
 };
 use crate::{
     display::{BufferId, FrameId, PixelLayout, Refused, ScanoutId},
@@ -60,6 +63,8 @@ pub(super) struct Scanout {
     pub(super) counters: Counters,
     /// Why its frames don't go the best way.
     pub(super) reason: Option<Refused>,
+    /// Whether the guest keeps step with the screen when its memory is on a plane.
+    pub(super) step: Step,
     /// The refresh period of the output that it is on, zero if unknown.
     pub(super) refresh: Duration,
 }
@@ -111,6 +116,7 @@ impl Scanout {
             cursor: Cursor::default(),
             counters: Counters::default(),
             reason: None,
+            step: Step::default(),
             refresh: Duration::ZERO,
         }
     }
@@ -145,6 +151,22 @@ impl Scanout {
         self.shown = None;
         self.damage.clear();
         self.flushed_at = None;
+    }
+
+    /// The host is gone, with its window and the frames that it had.
+    pub(super) fn host_gone(&mut self) {
+        self.in_flight.clear();
+        self.lent.clear();
+        self.in_place = None;
+        self.has_window = false;
+        self.disable_at = None;
+        self.counters.path = PresentPath::Nothing;
+        self.reason = None;
+        match self.pacing.is_waiting() {
+            // Now for the next host.
+            true => self.pacing.starved(),
+            false => self.pacing.dropped(),
+        }
     }
 
     /// Notes a frame that the host now has.
@@ -338,15 +360,24 @@ impl Gpu {
                 .take_if(|when| *when <= context.now)
                 .is_some()
             {
-                context.display.disable(scanout.id);
-                // The host says nothing more about frames of a window that is gone.
-                scanout.in_flight.clear();
-                scanout.pacing.dropped();
-                scanout.in_place = None;
-                scanout.has_window = false;
-                self.drop_shadow(index, context);
+                self.close_window(index, context);
             }
         }
+    }
+
+    /// Closes a scanout's window.
+    pub(super) fn close_window(&mut self, index: usize, context: &mut Context<'_>) {
+        let Some(scanout) = self.scanouts.get_mut(index) else {
+            return;
+        };
+        scanout.disable_at = None;
+        context.display.disable(scanout.id);
+        // The host says nothing more about frames of a window that is gone.
+        scanout.in_flight.clear();
+        scanout.pacing.dropped();
+        scanout.in_place = None;
+        scanout.has_window = false;
+        self.drop_shadow(index, context);
     }
 }
 

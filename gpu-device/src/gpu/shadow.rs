@@ -105,6 +105,32 @@ impl Gpu {
         Ok(())
     }
 
+    /// A frame of a scanout is on a plane: looks whether copies would help its guest, or do.
+    pub(super) fn keep_step(&mut self, index: usize, context: &mut Context<'_>) {
+        let Some(scanout) = self.scanouts.get_mut(index) else {
+            return;
+        };
+        if !scanout.step.presented(context.now, scanout.refresh) {
+            return;
+        }
+        let copies = scanout.step.copies();
+        debug!(
+            index,
+            copies, "the guest is or was out of step with the screen"
+        );
+        if !copies {
+            self.drop_shadow(index, context);
+        }
+    }
+
+    /// There is no memory for copies that would help a guest: it goes on without.
+    pub(super) fn cannot_copy(&mut self, index: usize, context: &mut Context<'_>) {
+        if let Some(scanout) = self.scanouts.get_mut(index) {
+            scanout.step.cannot_copy(context.now);
+        }
+        self.drop_shadow(index, context);
+    }
+
     /// Frees a scanout's copy. What the host still shows of it stays.
     pub(super) fn drop_shadow(&mut self, index: usize, context: &mut Context<'_>) {
         let Some(scanout) = self.scanouts.get_mut(index) else {

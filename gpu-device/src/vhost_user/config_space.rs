@@ -1,9 +1,12 @@
-//! The device's configuration space and the one event it can carry.
+//! The configuration space of a virtio-gpu device and the one event it can carry.
 //!
 //! Knows the sixteen bytes and when `EVENT_DISPLAY` is up; how the guest is told that something
 //! changed is [`super::channel`]'s business, and what changed is the core's.
 
 use protocols::virtio_gpu::{CONFIG_SIZE, Config, EVENT_DISPLAY};
+
+use super::{commands::Flushes, device_type::DeviceType};
+use crate::gpu;
 
 /// The configuration space of one device, for as long as the device lives.
 #[derive(Debug)]
@@ -34,16 +37,24 @@ impl ConfigSpace {
     pub fn display_info_was_read(&mut self) {
         self.stale = false;
     }
+}
 
-    /// A new driver starts: it asks for everything by itself.
-    pub fn reset(&mut self) {
+impl DeviceType for ConfigSpace {
+    const FEATURES: u64 = gpu::FEATURES;
+
+    const RINGS: [&'static str; 2] = ["control", "cursor"];
+
+    type Chains = Flushes;
+
+    /// It asks for everything by itself.
+    fn reset(&mut self) {
         self.events = 0;
         self.stale = false;
     }
 
-    /// `size` bytes from `offset`. Front-ends ask for whatever size they were told to reserve
+    /// Front-ends ask for whatever size they were told to reserve
     /// for the device; bytes beyond the structure read as zero.
-    pub fn read(&self, offset: u32, size: u32) -> Vec<u8> {
+    fn read(&self, offset: u32, size: u32) -> Vec<u8> {
         let config = Config {
             events_read: self.events,
             events_clear: 0,
@@ -56,10 +67,10 @@ impl ConfigSpace {
         answer
     }
 
-    /// Takes a write of any size at any offset; only `events_clear` is writable. Returns whether
-    /// the event was raised again, so that the driver has to be told once more: Linux reads the
-    /// event, asks, and then clears, and a change after its question would be lost.
-    pub fn write(&mut self, offset: u32, bytes: &[u8]) -> bool {
+    /// Only `events_clear` is writable. The driver is told once more where the event was raised
+    /// again: Linux reads the event, asks, and then clears, and a change after its question would be
+    /// lost.
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> bool {
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         let mut written = [0_u8; CONFIG_SIZE];
         for (slot, byte) in written.iter_mut().skip(start).zip(bytes) {

@@ -20,14 +20,13 @@ use vhost::vhost_user::{
 
 use super::{
     channel::Channel,
-    config_space::ConfigSpace,
+    device_type::DeviceType,
     dialect::Evidence,
     features::{self, Acked},
     memory_table::{MAX_SLOTS, MemoryTable},
     queue::Broken,
     rings::Ring,
 };
-use crate::gpu;
 
 /// Where a region would be mapped, were the guest migrated to this device; never, here.
 type RegionBase = u64;
@@ -43,14 +42,14 @@ pub struct Changes {
     pub kicks: bool,
 }
 
-/// One front-end's view of the device.
-pub struct Handler {
-    /// The control queue, then the cursor queue.
-    pub rings: [Ring; 2],
+/// One front-end's view of a device of type `T`.
+pub struct Handler<T: DeviceType> {
+    /// In the order of their numbers.
+    pub rings: [Ring<T::Chains>; 2],
     /// The guest's memory.
     pub memory: MemoryTable,
     /// The configuration space.
-    pub config: ConfigSpace,
+    pub config: T,
     /// Where configuration changes are announced.
     pub channel: Option<Channel>,
     /// The configuration has changed and the front-end doesn't know yet.
@@ -63,16 +62,17 @@ pub struct Handler {
     gpu_socket: Option<GpuBackend>,
 }
 
-impl Handler {
-    /// A device with `scanouts` scanouts, seen by a front-end that has said nothing yet.
+impl<T: DeviceType> Handler<T> {
+    /// A device with this configuration space, seen by a front-end that has said nothing yet.
     ///
     /// # Errors
     /// None in practice, see [`Ring::new`].
-    pub fn new(scanouts: u32) -> std::result::Result<Self, Broken> {
+    pub fn new(config: T) -> std::result::Result<Self, Broken> {
+        let [first, second] = T::RINGS;
         Ok(Self {
-            rings: [Ring::new("control")?, Ring::new("cursor")?],
+            rings: [Ring::new(first)?, Ring::new(second)?],
             memory: MemoryTable::default(),
-            config: ConfigSpace::new(scanouts),
+            config,
             channel: None,
             config_changed: false,
             evidence: Evidence::default(),
@@ -105,7 +105,7 @@ impl Handler {
         }
     }
 
-    fn ring(&mut self, index: u32) -> Result<&mut Ring> {
+    fn ring(&mut self, index: u32) -> Result<&mut Ring<T::Chains>> {
         let place = usize::try_from(index).unwrap_or(usize::MAX);
         self.rings
             .get_mut(place)
@@ -135,7 +135,7 @@ impl Handler {
     }
 }
 
-impl fmt::Debug for Handler {
+impl<T: DeviceType> fmt::Debug for Handler<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handler")
             .field("rings", &self.rings)
@@ -150,7 +150,7 @@ fn refuse(reason: impl fmt::Display) -> Error {
     Error::ReqHandlerError(io::Error::other(reason.to_string()))
 }
 
-impl VhostUserBackendReqHandlerMut for Handler {
+impl<T: DeviceType> VhostUserBackendReqHandlerMut for Handler<T> {
     fn set_owner(&mut self) -> Result<()> {
         Ok(())
     }
@@ -168,7 +168,7 @@ impl VhostUserBackendReqHandlerMut for Handler {
     }
 
     fn get_features(&mut self) -> Result<u64> {
-        Ok(gpu::FEATURES | features::TRANSPORT)
+        Ok(T::FEATURES | features::TRANSPORT)
     }
 
     fn set_features(&mut self, features: u64) -> Result<()> {

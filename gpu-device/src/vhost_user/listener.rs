@@ -17,7 +17,7 @@ use std::{
 
 use rustix::{
     io::Errno,
-    net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with},
+    net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt},
 };
 use thiserror::Error;
 
@@ -26,8 +26,9 @@ use thiserror::Error;
 pub enum SocketSource {
     /// A Unix socket at this path, made by the device.
     Path(PathBuf),
-    /// A Unix stream socket that listens already, as handed over by whoever started the device.
-    Listener(OwnedFd),
+    /// A Unix stream socket that was handed over by whoever started the device. It listens already,
+    /// or is the connection to the only VMM that there will be.
+    Inherited(OwnedFd),
 }
 
 /// Why front-ends can't connect.
@@ -36,7 +37,7 @@ pub enum ListenError {
     /// Another device listens there.
     #[error(
         "Listening on {path:?}: another process already does. Stop it, or choose another path \
-         with --gpu-socket"
+         with --gpu-socket or --input"
     )]
     InUse {
         /// The path.
@@ -45,7 +46,7 @@ pub enum ListenError {
     /// There is a file that is not a socket.
     #[error(
         "Listening on {path:?}: there is a file that is not a socket. Remove it, or choose another \
-         path with --gpu-socket"
+         path with --gpu-socket or --input"
     )]
     NotASocket {
         /// The path.
@@ -60,16 +61,28 @@ pub enum ListenError {
         error: io::Error,
     },
     /// The inherited descriptor is of no use.
-    #[error("Listening on the inherited socket: {0}. Pass a listening Unix stream socket")]
+    #[error(
+        "Using the inherited socket: {0}. Pass a Unix stream socket that listens or is connected"
+    )]
     Inherited(io::Error),
 }
 
-/// A listening socket.
+/// A listening socket, or in its place a connection that is there already.
 #[derive(Debug)]
 pub struct Listener {
-    socket: UnixListener,
+    socket: Socket,
     /// Takes the file away when it is dropped.
     _file: Option<SocketFile>,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Listens(UnixListener),
+    /// The only connection; it is let in once.
+    Connected {
+        stream: UnixStream,
+        let_in: bool,
+    },
 }
 
 /// A socket's file, known by more than its name: a second device may have replaced it.
@@ -86,18 +99,15 @@ impl Listener {
     /// See [`ListenError`].
     pub fn new(source: SocketSource) -> Result<Self, ListenError> {
         match source {
-            SocketSource::Listener(fd) => {
-                let socket = UnixListener::from(fd);
-                socket
-                    .set_nonblocking(true)
-                    .map_err(ListenError::Inherited)?;
-                Ok(Self {
-                    socket,
-                    _file: None,
-                })
-            }
+            SocketSource::Inherited(fd) => inherited(fd).map_err(ListenError::Inherited),
             SocketSource::Path(path) => Self::bind(path),
         }
+    }
+
+    /// Whether there is one connection only, after which nobody can come.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        matches!(self.socket, Socket::Connected { .. })
     }
 
     fn bind(path: PathBuf) -> Result<Self, ListenError> {
@@ -115,27 +125,37 @@ impl Listener {
         });
         match ready {
             Ok((socket, identity)) => Ok(Self {
-                socket,
+                socket: Socket::Listens(socket),
                 _file: Some(SocketFile { path, identity }),
             }),
             Err(error) => Err(ListenError::Bind { path, error }),
         }
     }
 
-    /// A descriptor to watch for front-ends, for the loop to own.
+    /// A descriptor to watch for front-ends, for the loop to own. That of a single connection is
+    /// readable whenever its front-end says something.
     ///
     /// # Errors
     /// Out of descriptors.
     pub fn watched(&self) -> io::Result<OwnedFd> {
-        self.socket.as_fd().try_clone_to_owned()
+        self.as_fd().try_clone_to_owned()
     }
 
     /// The next front-end that waits, if any.
     ///
     /// # Errors
     /// Out of descriptors, or an inherited descriptor that doesn't listen.
-    pub fn accept(&self) -> io::Result<Option<UnixStream>> {
-        match self.socket.accept() {
+    pub fn accept(&mut self) -> io::Result<Option<UnixStream>> {
+        let socket = match &mut self.socket {
+            Socket::Listens(socket) => socket,
+            Socket::Connected { let_in: true, .. } => return Ok(None),
+            Socket::Connected { stream, let_in } => {
+                let stream = stream.try_clone()?;
+                *let_in = true;
+                return Ok(Some(stream));
+            }
+        };
+        match socket.accept() {
             Ok((stream, _)) => Ok(Some(stream)),
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock
@@ -149,8 +169,32 @@ impl Listener {
 
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        match &self.socket {
+            Socket::Listens(socket) => socket.as_fd(),
+            Socket::Connected { stream, .. } => stream.as_fd(),
+        }
     }
+}
+
+fn inherited(fd: OwnedFd) -> io::Result<Listener> {
+    // A file or a datagram socket would be noticed late, as a VMM that talks nonsense.
+    if sockopt::socket_type(&fd)? != SocketType::STREAM {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let socket = if sockopt::socket_acceptconn(&fd)? {
+        let listener = UnixListener::from(fd);
+        listener.set_nonblocking(true)?;
+        Socket::Listens(listener)
+    } else {
+        Socket::Connected {
+            stream: UnixStream::from(fd),
+            let_in: false,
+        }
+    };
+    Ok(Listener {
+        socket,
+        _file: None,
+    })
 }
 
 impl Drop for SocketFile {
@@ -193,6 +237,8 @@ fn remove_dead(path: &Path) -> Result<(), ListenError> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+
     use super::*;
 
     fn path() -> (tempfile::TempDir, PathBuf) {
@@ -221,7 +267,7 @@ mod tests {
         let (_folder, path) = path();
         drop(UnixListener::bind(&path).unwrap());
         assert!(path.exists());
-        let listener = listen(&path).unwrap();
+        let mut listener = listen(&path).unwrap();
         let _client = UnixStream::connect(&path).unwrap();
         assert!(listener.accept().unwrap().is_some());
         assert!(listener.accept().unwrap().is_none());
@@ -249,8 +295,29 @@ mod tests {
     fn an_inherited_listener_works() {
         let (_folder, path) = path();
         let made_elsewhere = UnixListener::bind(&path).unwrap();
-        let listener = Listener::new(SocketSource::Listener(made_elsewhere.into())).unwrap();
+        let mut listener = Listener::new(SocketSource::Inherited(made_elsewhere.into())).unwrap();
         let _client = UnixStream::connect(&path).unwrap();
         assert!(listener.accept().unwrap().is_some());
+    }
+
+    #[test]
+    fn an_inherited_connection_is_let_in_once() {
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let mut listener = Listener::new(SocketSource::Inherited(theirs.into())).unwrap();
+        assert!(listener.is_single());
+        let mut stream = listener.accept().unwrap().unwrap();
+        assert!(listener.accept().unwrap().is_none());
+
+        ours.write_all(b"x").unwrap();
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        assert_eq!(&byte, b"x");
+    }
+
+    #[test]
+    fn an_inherited_file_is_refused() {
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let error = Listener::new(SocketSource::Inherited(file.into())).unwrap_err();
+        assert!(matches!(error, ListenError::Inherited(_)), "{error}");
     }
 }

@@ -220,7 +220,8 @@ impl SplitQueue {
         Ok(Some(chain))
     }
 
-    /// Answers a chain: writes `answer` into its room, as much as fits, and gives it back.
+    /// Answers a chain: writes `answer` into its room, as much as fits, and gives it back. Returns
+    /// the bytes written.
     ///
     /// # Errors
     /// A used ring that can't be written.
@@ -229,11 +230,12 @@ impl SplitQueue {
         memory: &GuestMemoryMmap,
         chain: &Chain,
         answer: &[u8],
-    ) -> Result<(), Broken> {
+    ) -> Result<u32, Broken> {
         let written = chain.room.write(memory, answer);
         self.in_flight = self.in_flight.saturating_sub(1);
         self.unannounced = true;
-        Ok(self.ring.add_used(memory, chain.head, written)?)
+        self.ring.add_used(memory, chain.head, written)?;
+        Ok(written)
     }
 
     /// Asks the driver not to kick while chains are being taken out anyway.

@@ -1,16 +1,17 @@
-//! The device's two rings: when they run, who kicks them, whom they call.
+//! A device's rings: when they run, who kicks them, whom they call.
 //!
 //! A [`Ring`] is a [`SplitQueue`] with the front-end's state machine around it. It runs when the
 //! front-end has given it addresses and a kick descriptor, has enabled it, and all of it lies in
-//! the guest's memory; it stops at `GET_VRING_BASE`. What a command does is the caller's closure.
+//! the guest's memory; it stops at `GET_VRING_BASE`. What its chains mean is the business of the
+//! device's type: [`super::commands`], [`super::events`].
 
 use std::{
+    fmt,
     fs::File,
     os::fd::{AsFd, OwnedFd},
     sync::Arc,
 };
 
-use protocols::virtio_gpu::{Command, ErrorCode, Header, MAX_REQUEST, Response, decode};
 use rustix::io::{Errno, ioctl_fionbio, read, write};
 use tracing::{debug, warn};
 use vm_memory::GuestMemoryMmap;
@@ -19,20 +20,32 @@ use super::{
     features::Acked,
     queue::{Broken, Chain, SplitQueue},
 };
-use crate::gpu::{FlushId, Reply};
 
 /// The most chains of one ring that are served before frames are handed over and answers are
 /// announced. A guest that never stops would otherwise keep its own pictures back.
-const CHAINS_PER_TURN: usize = 256;
+pub(super) const CHAINS_PER_TURN: usize = 256;
 
-/// One byte more than may be decoded, so that what is too long is seen to be too long.
-const REQUEST_LIMIT: usize = MAX_REQUEST + 1;
+/// Chains that a ring has taken out and not given back.
+pub trait Chains: fmt::Debug + Default {
+    /// The ring stops: gives all of them back, for the guest's memory must not be touched from here
+    /// on until the ring starts again.
+    ///
+    /// # Errors
+    /// A used ring that can't be written.
+    fn give_back(&mut self, queue: &mut SplitQueue, memory: &GuestMemoryMmap)
+    -> Result<(), Broken>;
 
-/// Buffers for one request and one response, used again and again.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    request: Vec<u8>,
-    answer: Vec<u8>,
+    /// The ring is another one now: they are never given back.
+    fn forget(&mut self);
+}
+
+/// For rings whose chains are given back as soon as they are taken out.
+impl Chains for () {
+    fn give_back(&mut self, _: &mut SplitQueue, _: &GuestMemoryMmap) -> Result<(), Broken> {
+        Ok(())
+    }
+
+    fn forget(&mut self) {}
 }
 
 /// What a ring went through, to tell a resumed driver from a new one.
@@ -46,18 +59,9 @@ enum Past {
     Stopped(u16),
 }
 
-/// A RESOURCE_FLUSH that is answered later.
+/// One ring of a device.
 #[derive(Debug)]
-struct Held {
-    flush: FlushId,
-    header: Header,
-    chain: Chain,
-    due: bool,
-}
-
-/// One ring of the device.
-#[derive(Debug)]
-pub struct Ring {
+pub struct Ring<C> {
     name: &'static str,
     queue: SplitQueue,
     addressed: bool,
@@ -69,10 +73,10 @@ pub struct Ring {
     kick: Option<Arc<OwnedFd>>,
     call: Option<OwnedFd>,
     error: Option<OwnedFd>,
-    held: Vec<Held>,
+    chains: C,
 }
 
-impl Ring {
+impl<C: Chains> Ring<C> {
     /// A ring that has not been set up.
     ///
     /// # Errors
@@ -90,7 +94,7 @@ impl Ring {
             kick: None,
             call: None,
             error: None,
-            held: Vec::new(),
+            chains: C::default(),
         })
     }
 
@@ -107,6 +111,11 @@ impl Ring {
     /// Looks at the ring at the next turn, whether or not the driver kicks.
     pub fn look_at_it(&mut self) {
         self.kicked = true;
+    }
+
+    /// It is being looked at.
+    pub(super) fn take_notice(&mut self) {
+        self.kicked = false;
     }
 
     /// The descriptor that the driver kicks.
@@ -152,7 +161,7 @@ impl Ring {
             Past::Stopped(stopped) => stopped != base,
         };
         self.queue.set_base(base);
-        self.held.clear();
+        self.chains.forget();
         self.broken = false;
         new_driver
     }
@@ -189,23 +198,19 @@ impl Ring {
 
     /// The device was reset, or a new driver came: chains that are in flight are never answered.
     pub fn reset(&mut self) {
-        self.held.clear();
+        self.chains.forget();
         self.past = Past::Fresh;
         self.broken = false;
     }
 
-    /// Stops the ring and returns where it stopped. Held chains are answered now, for the guest's
-    /// memory must not be touched from here on until the ring starts again.
+    /// Stops the ring and returns where it stopped.
     pub fn stop(&mut self, memory: &GuestMemoryMmap) -> u16 {
         if self.addressed && self.mapped && !self.broken {
-            for held in &mut self.held {
-                held.due = true;
-            }
-            let outcome = self.answer_due(memory, &mut Vec::new());
+            let outcome = self.chains.give_back(&mut self.queue, memory);
             self.check(outcome);
             self.announce(memory);
         }
-        self.held.clear();
+        self.chains.forget();
         if self.past != Past::Fresh {
             self.past = Past::Stopped(self.queue.base());
         }
@@ -234,96 +239,57 @@ impl Ring {
         }
     }
 
-    /// Serves the chains that are waiting, up to a bound; [`Ring::is_kicked`] tells whether some
-    /// are left.
-    pub fn serve(
+    /// Takes out the chains that are waiting, up to a bound, and hands each to `serve`, with the
+    /// first `limit` of its readable bytes; [`Ring::is_kicked`] tells whether some are left.
+    pub(super) fn serve_chains(
         &mut self,
         memory: &GuestMemoryMmap,
-        scratch: &mut Scratch,
-        execute: &mut dyn FnMut(&Header, Command) -> Reply,
+        request: &mut Vec<u8>,
+        limit: usize,
+        mut serve: impl FnMut(&mut SplitQueue, &mut C, Chain, &[u8]) -> Result<(), Broken>,
     ) {
-        if self.is_kicked() {
-            self.kicked = false;
-            let outcome = self.serve_waiting(memory, scratch, execute);
-            self.check(outcome);
+        if !self.is_kicked() {
+            return;
         }
-    }
-
-    fn serve_waiting(
-        &mut self,
-        memory: &GuestMemoryMmap,
-        scratch: &mut Scratch,
-        execute: &mut dyn FnMut(&Header, Command) -> Reply,
-    ) -> Result<(), Broken> {
-        self.queue.pause_kicks(memory)?;
-        for _ in 0..CHAINS_PER_TURN {
-            match self
-                .queue
-                .pop(memory, &mut scratch.request, REQUEST_LIMIT)?
-            {
-                Some(chain) => self.serve_chain(memory, chain, scratch, execute)?,
-                // A chain that arrived after the last look is never kicked for.
-                None if !self.queue.resume_kicks(memory)? => return Ok(()),
-                None => self.queue.pause_kicks(memory)?,
-            }
-        }
-        self.kicked = true;
-        Ok(())
-    }
-
-    fn serve_chain(
-        &mut self,
-        memory: &GuestMemoryMmap,
-        chain: Chain,
-        scratch: &mut Scratch,
-        execute: &mut dyn FnMut(&Header, Command) -> Reply,
-    ) -> Result<(), Broken> {
-        self.past = Past::Ran;
-        let (header, response) = match request(&chain, &scratch.request) {
-            Ok((header, command)) => match execute(&header, command) {
-                Reply::Now(response) => (header, response),
-                Reply::Later(flush) => {
-                    self.held.push(Held {
-                        flush,
-                        header,
-                        chain,
-                        due: false,
-                    });
-                    return Ok(());
+        self.kicked = false;
+        let mut left = true;
+        self.use_queue(|queue, chains| {
+            queue.pause_kicks(memory)?;
+            for _ in 0..CHAINS_PER_TURN {
+                match queue.pop(memory, request, limit)? {
+                    Some(chain) => serve(queue, chains, chain, request)?,
+                    // A chain that arrived after the last look is never kicked for.
+                    None if !queue.resume_kicks(memory)? => {
+                        left = false;
+                        return Ok(());
+                    }
+                    None => queue.pause_kicks(memory)?,
                 }
-            },
-            Err((header, error)) => (header, Response::Err(error)),
-        };
-        encode(&response, &header, &chain, &mut scratch.answer);
-        self.queue.complete(memory, &chain, &scratch.answer)
-    }
-
-    /// The core wants this flush answered; nothing happens if the ring doesn't hold it.
-    pub fn flush_is_due(&mut self, flush: FlushId) {
-        if let Some(held) = self.held.iter_mut().find(|held| held.flush == flush) {
-            held.due = true;
-        }
-    }
-
-    /// Answers the flushes that are due.
-    pub fn answer_flushes(&mut self, memory: &GuestMemoryMmap, scratch: &mut Scratch) {
-        if self.runs() && self.held.iter().any(|held| held.due) {
-            let outcome = self.answer_due(memory, &mut scratch.answer);
-            self.check(outcome);
-        }
-    }
-
-    fn answer_due(&mut self, memory: &GuestMemoryMmap, answer: &mut Vec<u8>) -> Result<(), Broken> {
-        let queue = &mut self.queue;
-        let mut outcome = Ok(());
-        self.held.retain(|held| {
-            if held.due && outcome.is_ok() {
-                encode(&Response::OkNodata, &held.header, &held.chain, answer);
-                outcome = queue.complete(memory, &held.chain, answer);
             }
-            !held.due
+            Ok(())
         });
-        outcome
+        self.kicked |= left;
+    }
+
+    /// Does something to the queue while the ring runs.
+    pub(super) fn use_queue(
+        &mut self,
+        work: impl FnOnce(&mut SplitQueue, &mut C) -> Result<(), Broken>,
+    ) {
+        if !self.runs() {
+            return;
+        }
+        let before = self.queue.base();
+        let outcome = work(&mut self.queue, &mut self.chains);
+        if self.queue.base() != before {
+            self.past = Past::Ran;
+        }
+        self.check(outcome);
+    }
+
+    /// What was taken out and not given back.
+    pub(super) fn chains_mut(&mut self) -> &mut C {
+        &mut self.chains
     }
 
     /// Calls the driver if it wants to be called for what was answered.
@@ -347,35 +313,8 @@ impl Ring {
             "The guest broke a ring; it is not served until the guest sets it up again"
         );
         self.broken = true;
-        self.held.clear();
+        self.chains.forget();
         signal(self.error.as_ref(), self.name);
-    }
-}
-
-/// Decodes a chain's request, or says how to answer what can't be decoded.
-fn request(chain: &Chain, bytes: &[u8]) -> Result<(Header, Command), (Header, ErrorCode)> {
-    match decode(bytes) {
-        Ok(request) if chain.readable => Ok(request),
-        Ok((header, _)) => {
-            debug!("The guest sent a request that lies partly outside of its memory");
-            Err((header, ErrorCode::Unspec))
-        }
-        Err(error) => {
-            debug!(%error, "The guest sent a request that can't be decoded");
-            Err((error.header.unwrap_or_default(), error.code()))
-        }
-    }
-}
-
-/// Encodes a response. Where its payload doesn't fit, the guest gets an error instead of half of
-/// it.
-fn encode(response: &Response, header: &Header, chain: &Chain, answer: &mut Vec<u8>) {
-    answer.clear();
-    response.encode(header, answer);
-    let room = usize::try_from(chain.room.size()).unwrap_or(usize::MAX);
-    if room > 0 && answer.len() > room {
-        answer.clear();
-        Response::Err(ErrorCode::Unspec).encode(header, answer);
     }
 }
 
@@ -396,6 +335,3 @@ fn not_blocking(fd: File) -> OwnedFd {
     }
     fd.into()
 }
-
-#[cfg(test)]
-mod tests;

@@ -26,7 +26,7 @@ use vhost::vhost_user::{
     message::{FrontendReq, MAX_MSG_SIZE, VhostUserProtocolFeatures},
 };
 
-use super::{channel::Channel, handler::Handler, queue::Broken};
+use super::{channel::Channel, device_type::DeviceType, handler::Handler, queue::Broken};
 
 /// Request, flags, size: three native words in front of every message.
 const HEADER: usize = 12;
@@ -95,16 +95,16 @@ struct Header {
     size: u32,
 }
 
-/// One connection.
-pub struct Session {
+/// One connection to a device of type `T`.
+pub struct Session<T: DeviceType> {
     socket: UnixStream,
-    requests: BackendReqHandler<Mutex<Handler>>,
+    requests: BackendReqHandler<Mutex<Handler<T>>>,
     // The crate wants to share the handler; both references live on one thread, so the lock is
     // never contended.
-    handler: Arc<Mutex<Handler>>,
+    handler: Arc<Mutex<Handler<T>>>,
 }
 
-impl std::fmt::Debug for Session {
+impl<T: DeviceType> std::fmt::Debug for Session<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session")
             .field("socket", &self.socket)
@@ -112,15 +112,15 @@ impl std::fmt::Debug for Session {
     }
 }
 
-impl Session {
-    /// Takes over a connected socket.
+impl<T: DeviceType> Session<T> {
+    /// Takes over a connected socket, with the configuration space that its front-end is to see.
     ///
     /// # Errors
     /// The socket can't be set up.
-    pub fn new(socket: UnixStream, scanouts: u32) -> Result<Self, SessionError> {
+    pub fn new(socket: UnixStream, config: T) -> Result<Self, SessionError> {
         // The crate's calls expect to block; they don't, because of what is checked before.
         socket.set_nonblocking(false)?;
-        let handler = Arc::new(Mutex::new(Handler::new(scanouts)?));
+        let handler = Arc::new(Mutex::new(Handler::new(config)?));
         let requests = BackendReqHandler::from_stream(socket.try_clone()?, Arc::clone(&handler));
         Ok(Self {
             socket,
@@ -130,7 +130,7 @@ impl Session {
     }
 
     /// What the front-end has said.
-    pub fn handler(&self) -> MutexGuard<'_, Handler> {
+    pub fn handler(&self) -> MutexGuard<'_, Handler<T>> {
         self.handler.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -351,7 +351,7 @@ fn is_taken(request: FrontendReq) -> bool {
     )
 }
 
-impl AsFd for Session {
+impl<T: DeviceType> AsFd for Session<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }

@@ -8,7 +8,9 @@
 //! [`device`] is the same idea between a device process and the program that started it.
 
 pub mod device;
+mod hands;
 mod lines;
+mod machine;
 mod output;
 mod stats;
 
@@ -19,7 +21,9 @@ use std::{fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use hands::{HandStats, InputAction, Press, TouchPoint};
 pub use lines::{LineBuffer, LineError, to_line};
+pub use machine::{MachineAction, MachineState};
 pub use output::{
     MonitorIdentity, Output, OutputFrames, OutputMode, Plane, PlaneKind, PlaneOwner, Position,
     Renderer,
@@ -73,6 +77,42 @@ pub enum Request {
     /// Switch to a guest: show it on its monitors and give it the keyboard; answered with
     /// [`Answer::Done`].
     Focus {
+        /// Its name.
+        guest: String,
+    },
+    /// Use a guest's keyboard, pointer or touch screen; answered with [`Answer::Done`].
+    Input {
+        /// Its name.
+        guest: String,
+        /// What to do.
+        action: InputAction,
+    },
+    /// Plug a virtual monitor of a guest in, or out; answered with [`Answer::Done`].
+    Scanout {
+        /// Its name.
+        guest: String,
+        /// Which of its virtual monitors.
+        scanout: u8,
+        /// Width and height in pixels; `None` unplugs it.
+        size: Option<(u32, u32)>,
+    },
+    /// Do something to a guest's machine; answered with [`Answer::Done`].
+    Machine {
+        /// Its name.
+        guest: String,
+        /// What to do.
+        action: MachineAction,
+    },
+    /// Show a running guest in the user's session; answered with [`Answer::Done`].
+    Attach {
+        /// Its name.
+        guest: String,
+        /// The Wayland display, a socket's path or name; that of the program where `None`.
+        #[serde(default)]
+        display: Option<PathBuf>,
+    },
+    /// Take a running guest's windows away and let it run on; answered with [`Answer::Done`].
+    Detach {
         /// Its name.
         guest: String,
     },
@@ -186,6 +226,15 @@ pub struct Guest {
     pub dialect: Option<String>,
     /// The VMM's last lines of output, oldest first.
     pub last_output: Vec<String>,
+    /// Whether it runs, but no Wayland display shows it: it was detached, or its compositor is gone.
+    #[serde(default)]
+    pub detached: bool,
+    /// The disk image that it was started for, an absolute path.
+    #[serde(default)]
+    pub disk: Option<PathBuf>,
+    /// How its machine is; `None` where its VMM does not tell.
+    #[serde(default)]
+    pub machine: Option<MachineState>,
 }
 
 /// How a guest is.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::HandStats;
+
 /// One guest's counters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuestStats {
@@ -20,6 +22,12 @@ pub struct DeviceStats {
     pub dialect: Option<String>,
     /// Its virtual monitors, by number.
     pub scanouts: Vec<ScanoutStats>,
+    /// Its input devices.
+    #[serde(default)]
+    pub hands: Vec<HandStats>,
+    /// What the host's compositor lacks, and what the guest therefore does without.
+    #[serde(default)]
+    pub lacking: Vec<Reason>,
 }
 
 /// What happened on one virtual monitor since the device started.

@@ -127,12 +127,16 @@ fn guests() {
         vmm_pid: None,
         dialect: Some("qemu-vhost-user-gpu".to_owned()),
         last_output: vec!["Booting".to_owned()],
+        detached: true,
+        disk: Some("/d.qcow2".into()),
+        machine: Some(MachineState::ShutDown),
     };
     assert_json(
         &Reply::Ok(Answer::Guests(vec![guest])),
         concat!(
             r#"{"ok":{"guests":[{"name":"debian","state":"running","device_pid":11,"#,
-            r#""vmm_pid":null,"dialect":"qemu-vhost-user-gpu","last_output":["Booting"]}]}}"#
+            r#""vmm_pid":null,"dialect":"qemu-vhost-user-gpu","last_output":["Booting"],"#,
+            r#""detached":true,"disk":"/d.qcow2","machine":"shut_down"}]}}"#
         ),
     );
     for (state, name) in [
@@ -279,6 +283,19 @@ fn stats() {
     let device = DeviceStats {
         dialect: Some("uml".to_owned()),
         scanouts: vec![scanout()],
+        hands: vec![HandStats {
+            device: "keyboard".to_owned(),
+            connected: true,
+            frames: 12,
+            frames_dropped: 1,
+            latency_p50_us: Some(150),
+            latency_p99_us: None,
+            lights: vec!["caps".to_owned()],
+        }],
+        lacking: vec![Reason {
+            code: "no_viewporter".to_owned(),
+            text: "wp_viewporter is missing".to_owned(),
+        }],
     };
     assert_json(
         &Reply::Ok(Answer::Stats(vec![GuestStats {
@@ -286,7 +303,14 @@ fn stats() {
             device,
         }])),
         &format!(
-            r#"{{"ok":{{"stats":[{{"guest":"debian","device":{{"dialect":"uml","scanouts":[{SCANOUT}]}}}}]}}}}"#
+            concat!(
+                r#"{{"ok":{{"stats":[{{"guest":"debian","device":{{"dialect":"uml","#,
+                r#""scanouts":[{scanout}],"hands":[{{"device":"keyboard","connected":true,"#,
+                r#""frames":12,"frames_dropped":1,"latency_p50_us":150,"latency_p99_us":null,"#,
+                r#""lights":["caps"]}}],"#,
+                r#""lacking":[{{"code":"no_viewporter","text":"wp_viewporter is missing"}}]}}}}]}}}}"#
+            ),
+            scanout = SCANOUT
         ),
     );
     for (path, name) in [
@@ -297,6 +321,96 @@ fn stats() {
         (PresentPath::Nothing, r#""nothing""#),
     ] {
         assert_json(&path, name);
+    }
+}
+
+#[test]
+fn requests_to_a_running_guest() {
+    let guest = || "debian".to_owned();
+    let input = |action| Request::Input {
+        guest: guest(),
+        action,
+    };
+    let touch = TouchPoint {
+        finger: 1,
+        scanout: 0,
+        x: 10,
+        y: -2,
+        down: true,
+    };
+    for (request, json) in [
+        (
+            input(InputAction::Chords(vec![vec![29, 56, 60], vec![30]])),
+            r#"{"input":{"guest":"debian","action":{"chords":[[29,56,60],[30]]}}}"#,
+        ),
+        (
+            input(InputAction::Key {
+                code: 30,
+                pressed: true,
+            }),
+            r#"{"input":{"guest":"debian","action":{"key":{"code":30,"pressed":true}}}}"#,
+        ),
+        (
+            input(InputAction::PointerTo {
+                scanout: 0,
+                x: 1,
+                y: 2,
+            }),
+            r#"{"input":{"guest":"debian","action":{"pointer_to":{"scanout":0,"x":1,"y":2}}}}"#,
+        ),
+        (
+            input(InputAction::PointerBy { dx: 1, dy: -2 }),
+            r#"{"input":{"guest":"debian","action":{"pointer_by":{"dx":1,"dy":-2}}}}"#,
+        ),
+        (
+            input(InputAction::Button {
+                code: 272,
+                action: Press::Click,
+            }),
+            r#"{"input":{"guest":"debian","action":{"button":{"code":272,"action":"click"}}}}"#,
+        ),
+        (
+            input(InputAction::Scroll {
+                horizontal: 0,
+                vertical: 120,
+            }),
+            r#"{"input":{"guest":"debian","action":{"scroll":{"horizontal":0,"vertical":120}}}}"#,
+        ),
+        (
+            input(InputAction::Touch(vec![touch])),
+            concat!(
+                r#"{"input":{"guest":"debian","action":{"touch":[{"finger":1,"scanout":0,"#,
+                r#""x":10,"y":-2,"down":true}]}}}"#
+            ),
+        ),
+        (
+            Request::Scanout {
+                guest: guest(),
+                scanout: 1,
+                size: None,
+            },
+            r#"{"scanout":{"guest":"debian","scanout":1,"size":null}}"#,
+        ),
+        (
+            Request::Machine {
+                guest: guest(),
+                action: MachineAction::Power,
+            },
+            r#"{"machine":{"guest":"debian","action":"power"}}"#,
+        ),
+        (
+            Request::Attach {
+                guest: guest(),
+                display: Some("/run/user/1000/wayland-0".into()),
+            },
+            r#"{"attach":{"guest":"debian","display":"/run/user/1000/wayland-0"}}"#,
+        ),
+        (
+            Request::Detach { guest: guest() },
+            r#"{"detach":{"guest":"debian"}}"#,
+        ),
+    ] {
+        assert_json(&request, json);
     }
 }
 
@@ -334,12 +448,44 @@ fn the_status_channel() {
     assert_json(&DeviceEvent::Disconnected, r#""disconnected""#);
     assert_json(
         &DeviceEvent::Stats(DeviceStats {
-            dialect: None,
             scanouts: vec![scanout()],
+            ..DeviceStats::default()
         }),
-        &format!(r#"{{"stats":{{"dialect":null,"scanouts":[{SCANOUT}]}}}}"#),
+        &format!(
+            r#"{{"stats":{{"dialect":null,"scanouts":[{SCANOUT}],"hands":[],"lacking":[]}}}}"#
+        ),
+    );
+    assert_json(&DeviceEvent::CloseRequested, r#""close_requested""#);
+    assert_json(&DeviceEvent::Attached, r#""attached""#);
+    assert_json(&DeviceEvent::Detached, r#""detached""#);
+    assert_json(
+        &DeviceEvent::Answer {
+            to: Asked::Attach,
+            error: Some("no".to_owned()),
+        },
+        r#"{"answer":{"to":"attach","error":"no"}}"#,
+    );
+    assert_json(
+        &DeviceRequest::Attach {
+            display: Some("wayland-1".into()),
+        },
+        r#"{"attach":{"display":"wayland-1"}}"#,
+    );
+    assert_json(&DeviceRequest::Detach, r#""detach""#);
+    assert_json(
+        &DeviceRequest::Scanout {
+            scanout: 1,
+            size: Some((640, 480)),
+        },
+        r#"{"scanout":{"scanout":1,"size":[640,480]}}"#,
     );
     assert_json(&DeviceRequest::Stats, r#""stats""#);
+    assert_json(
+        &DeviceRequest::Machine {
+            state: Some(MachineState::DiskError),
+        },
+        r#"{"machine":{"state":"disk_error"}}"#,
+    );
     assert_json(&DeviceRequest::Quit, r#""quit""#);
 }
 

@@ -161,9 +161,9 @@ impl Picture {
             (Self::Gbm(compositor), Renderer::Gles(painter)) => {
                 scan_out(painter.renderer(), compositor, scene, FLAGS, may_scan_out)
             }
-            (Self::Dumb(_), Renderer::Gles(_)) | (Self::Gbm(_), Renderer::Pixman(_)) => {
-                Err(RenderError::no_output())
-            }
+            (Self::Dumb(_), Renderer::Gles(_))
+            | (Self::Gbm(_), Renderer::Pixman(_))
+            | (_, Renderer::Window(_)) => Err(RenderError::no_output()),
         }
     }
 

@@ -36,7 +36,7 @@ impl State {
     fn kms_mut(&mut self) -> Option<&mut Kms> {
         match &mut self.backend {
             Backend::Kms(kms) => Some(kms),
-            Backend::Headless(_) => None,
+            Backend::Headless(_) | Backend::Nested(_) => None,
         }
     }
 
@@ -45,7 +45,7 @@ impl State {
     pub fn seat(&self) -> Option<Seat> {
         match &self.backend {
             Backend::Kms(kms) => Some(kms.seat.clone()),
-            Backend::Headless(_) => None,
+            Backend::Headless(_) | Backend::Nested(_) => None,
         }
     }
 

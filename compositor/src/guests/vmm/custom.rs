@@ -5,7 +5,12 @@ use std::{
     path::Path,
 };
 
+use config::{Guest, guest::InputDevice};
+
 use super::{Launch, Seat};
+
+/// The socket where the VMM listens for commands.
+const QMP: &str = "{qmp}";
 
 /// The command line of a VMM that is not known here. Placeholders of what the guest does not have
 /// become empty; other braces stay.
@@ -17,8 +22,14 @@ pub fn launch(program: &Path, seat: Seat<'_>) -> Launch {
             .map(|path| path.clone().into_os_string())
             .unwrap_or_default()
     };
-    let values: [(&str, OsString); 8] = [
+    let input = |kind: InputDevice| {
+        let found = seat.inputs.iter().find(|(has, _)| *has == kind);
+        let socket = found.map(|(_, socket)| socket.clone());
+        (format!("{{{kind}}}"), file(&socket))
+    };
+    let values = [
         ("{socket}", seat.socket.into()),
+        (QMP, seat.qmp().into()),
         ("{name}", seat.name.into()),
         ("{memory}", guest.memory.mebibytes().to_string().into()),
         ("{cpus}", guest.cpus.to_string().into()),
@@ -26,7 +37,11 @@ pub fn launch(program: &Path, seat: Seat<'_>) -> Launch {
         ("{kernel}", file(&guest.kernel)),
         ("{initrd}", file(&guest.initrd)),
         ("{append}", guest.append.clone().unwrap_or_default().into()),
-    ];
+    ]
+    .map(|(name, value): (&str, OsString)| (name.to_owned(), value))
+    .into_iter()
+    .chain(InputDevice::ALL.map(input))
+    .collect::<Vec<_>>();
     let arguments = guest
         .vmm
         .arguments
@@ -36,11 +51,18 @@ pub fn launch(program: &Path, seat: Seat<'_>) -> Launch {
     Launch {
         program: program.to_owned(),
         arguments,
+        copies: Vec::new(),
     }
 }
 
+/// Whether the VMM is told to listen for commands.
+#[must_use]
+pub fn speaks_qmp(guest: &Guest) -> bool {
+    guest.vmm.arguments.iter().any(|text| text.contains(QMP))
+}
+
 /// Goes through the text once, so that a value that looks like a placeholder stays what it is.
-fn filled(text: &str, values: &[(&str, OsString)]) -> OsString {
+fn filled(text: &str, values: &[(String, OsString)]) -> OsString {
     let mut out = OsString::new();
     let mut rest = text;
     while let Some(at) = rest.find('{') {
@@ -48,7 +70,7 @@ fn filled(text: &str, values: &[(&str, OsString)]) -> OsString {
         rest = &rest[at..];
         match values
             .iter()
-            .find(|(placeholder, _)| rest.starts_with(placeholder))
+            .find(|(placeholder, _)| rest.starts_with(placeholder.as_str()))
         {
             Some((placeholder, value)) => {
                 out.push::<&OsStr>(value);
@@ -66,7 +88,7 @@ fn filled(text: &str, values: &[(&str, OsString)]) -> OsString {
 
 #[cfg(test)]
 mod tests {
-    use config::{Guest, guest::Vmm};
+    use config::guest::Vmm;
 
     use super::*;
 
@@ -79,6 +101,8 @@ mod tests {
             "{disk}",
             "{{name}}",
             "{x}",
+            "--input={keyboard}:{pen}",
+            "{qmp}",
         ];
         let guest = Guest {
             disk: Some("/srv/{name}.img".into()),
@@ -93,8 +117,10 @@ mod tests {
             name: "c",
             guest: &guest,
             socket: Path::new("/run/l/c.gpu"),
+            inputs: &[(InputDevice::Keyboard, "/run/l/c.keyboard".into())],
             folder,
         };
+        assert!(speaks_qmp(&guest));
 
         let launch = launch(Path::new("/bin/crosvm"), seat);
 
@@ -105,6 +131,8 @@ mod tests {
             "/srv/{name}.img",
             "{c}",
             "{x}",
+            "--input=/run/l/c.keyboard:",
+            "/run/l/c.qmp",
         ];
         assert_eq!(launch.arguments, expected);
     }

@@ -5,19 +5,25 @@
 
 pub mod custom;
 pub mod qemu;
+pub(in crate::guests) mod remedy;
 pub mod uml;
 
 use std::{
     env,
     ffi::{OsStr, OsString},
-    fmt, io,
+    fmt, fs, io,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use config::{Guest, guest::VmmKind};
+use config::{
+    Guest,
+    guest::{InputDevice, VmmKind},
+};
 use thiserror::Error;
+
+use super::monitor::Place;
 
 /// A command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,15 +32,70 @@ pub struct Launch {
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
+    /// Files that it needs copies of.
+    pub copies: Vec<FileCopy>,
+}
+
+/// A file that must be copied before a VMM starts, unless it is there already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileCopy {
+    /// The original; may be read-only.
+    pub from: PathBuf,
+    /// The copy, which the VMM writes to.
+    pub to: PathBuf,
+}
+
+impl FileCopy {
+    fn make(&self) -> Result<(), Error> {
+        if self.to.exists() {
+            return Ok(());
+        }
+        // The distribution's original is read-only, and a copy made as a whole would inherit that.
+        fs::read(&self.from)
+            .and_then(|bytes| fs::write(&self.to, bytes))
+            .map_err(|source| Error::FileCopy {
+                from: self.from.clone(),
+                to: self.to.clone(),
+                source,
+            })
+    }
 }
 
 impl Launch {
-    /// The command, to be started.
-    #[must_use]
-    pub fn command(&self) -> Command {
+    /// The command, to be started, after the files that it needs have been made.
+    ///
+    /// # Errors
+    /// A file that can't be made.
+    pub fn prepare(&self) -> Result<Command, Error> {
+        self.copies.iter().try_for_each(FileCopy::make)?;
         let mut command = Command::new(&self.program);
         command.args(&self.arguments);
-        command
+        Ok(command)
+    }
+
+    /// What would be typed into a shell to do the same: an option and its value on each line.
+    #[must_use]
+    pub fn script(&self) -> String {
+        let mut script = String::new();
+        for FileCopy { from, to } in &self.copies {
+            let [from, to] = [from, to].map(|path| quoted(path.as_os_str()));
+            // Not `cp`, which would keep the copy from being written to.
+            script.push_str(&format!("test -e {to} || cat {from} >{to}\n"));
+        }
+        script.push_str(&quoted(self.program.as_os_str()));
+        let mut is_value = false;
+        for argument in &self.arguments {
+            let is_option = argument.as_encoded_bytes().starts_with(b"-");
+            script.push_str(if is_value && !is_option {
+                " "
+            } else {
+                " \\\n    "
+            });
+            script.push_str(&quoted(argument));
+            is_value = is_option;
+        }
+        script.push('\n');
+        script
     }
 }
 
@@ -48,7 +109,8 @@ impl fmt::Display for Launch {
     }
 }
 
-fn quoted(word: &OsStr) -> String {
+/// A word for a shell.
+pub(crate) fn quoted(word: &OsStr) -> String {
     let word = word.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -66,8 +128,18 @@ pub struct Seat<'a> {
     pub guest: &'a Guest,
     /// The socket that the guest's graphics device listens on.
     pub socket: &'a Path,
+    /// The guest's input devices, and the sockets that they listen on.
+    pub inputs: &'a [(InputDevice, PathBuf)],
     /// A folder for the files that belong to this run.
     pub folder: &'a Path,
+}
+
+impl Seat<'_> {
+    /// The socket that a VMM listens on for commands in QEMU's machine protocol.
+    #[must_use]
+    pub fn qmp(&self) -> PathBuf {
+        self.folder.join(format!("{}.qmp", self.name))
+    }
 }
 
 /// The program that runs a guest, found on this machine.
@@ -101,6 +173,20 @@ pub enum Error {
         what: &'static str,
         /// The file.
         path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file can't be copied.
+    #[error(
+        "Could not copy {} to {}: {source}. Check that the disk is not full",
+        from.display(),
+        to.display()
+    )]
+    FileCopy {
+        /// The original.
+        from: PathBuf,
+        /// The copy.
+        to: PathBuf,
         /// What the system said.
         source: io::Error,
     },
@@ -144,6 +230,23 @@ impl Vmm {
         }
     }
 
+    /// Where it takes commands while it runs.
+    #[must_use]
+    pub fn monitor(&self, seat: Seat<'_>) -> Place {
+        match self {
+            Self::Qemu(_) => Place::Qmp(seat.qmp()),
+            Self::Uml(_) => uml::console(seat).map_or(
+                Place::Nowhere("Leave `umid` and `uml_dir` out of its arguments"),
+                Place::Mconsole,
+            ),
+            Self::Custom(_) if custom::speaks_qmp(seat.guest) => Place::Qmp(seat.qmp()),
+            Self::Custom(_) => Place::Nowhere(
+                "If it speaks QMP, let it listen at {qmp} in vmm.arguments; else use its own tools",
+            ),
+            Self::External => Place::Nowhere("Use the program that started it"),
+        }
+    }
+
     /// The command line; `None` where somebody else starts the VMM.
     ///
     /// # Errors
@@ -165,7 +268,7 @@ fn check_file(what: &'static str, path: &Path) -> Result<(), Error> {
         path: path.to_owned(),
         source,
     };
-    let metadata = std::fs::File::open(path)
+    let metadata = fs::File::open(path)
         .and_then(|file| file.metadata())
         .map_err(file)?;
     if metadata.is_dir() {
@@ -206,8 +309,51 @@ mod tests {
         let launch = Launch {
             program: "/bin/x y".into(),
             arguments: vec!["a=b,c".into(), "".into(), "it's".into()],
+            copies: Vec::new(),
         };
         assert_eq!(launch.to_string(), r"'/bin/x y' a=b,c '' 'it'\''s'");
+    }
+
+    #[test]
+    fn a_script_has_an_option_with_its_value_on_each_line() {
+        let launch = Launch {
+            program: "/bin/vmm".into(),
+            arguments: ["-nodefaults", "-name", "a b", "-m", "1G", "disk.img", "x"]
+                .map(OsString::from)
+                .to_vec(),
+            copies: vec![FileCopy {
+                from: "/usr/v".into(),
+                to: "/run/v".into(),
+            }],
+        };
+        let expected = "test -e /run/v || cat /usr/v >/run/v\n\
+                        /bin/vmm \\\n    -nodefaults \\\n    -name 'a b' \\\n    -m 1G \\\n    \
+                        disk.img \\\n    x\n";
+        assert_eq!(launch.script(), expected);
+    }
+
+    #[test]
+    fn a_copy_is_made_once_and_can_be_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to] = ["original", "copy"].map(|name| folder.path().join(name));
+        fs::write(&from, "new").unwrap();
+        let mut read_only = fs::metadata(&from).unwrap().permissions();
+        read_only.set_readonly(true);
+        fs::set_permissions(&from, read_only).unwrap();
+        let launch = Launch {
+            program: "/bin/vmm".into(),
+            arguments: Vec::new(),
+            copies: vec![FileCopy {
+                from,
+                to: to.clone(),
+            }],
+        };
+
+        launch.prepare().unwrap();
+        fs::write(&to, "used").unwrap();
+        launch.prepare().unwrap();
+
+        assert_eq!(fs::read_to_string(&to).unwrap(), "used");
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! User Mode Linux: the guest's kernel is a program, and its own driver speaks vhost-user.
 
-use std::{ffi::OsString, path::Path};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use config::Guest;
 
 use super::{Launch, Seat};
 
@@ -15,6 +20,14 @@ pub fn launch(program: &Path, seat: Seat<'_>) -> Launch {
         "con0=null,fd:1".into(),
         joined("virtio_uml.device=", seat.socket.as_os_str(), ":16"),
     ];
+    for (_, socket) in seat.inputs {
+        arguments.push(joined("virtio_uml.device=", socket.as_os_str(), ":18"));
+    }
+    if !names_itself(guest) {
+        // Where its console for commands is.
+        arguments.push(joined("uml_dir=", seat.folder.as_os_str(), "/"));
+        arguments.push(format!("umid={}", seat.name).into());
+    }
     if guest.cpus > 1 {
         // Several CPUs need the seccomp mode of user space.
         arguments.push("seccomp=on".into());
@@ -33,7 +46,23 @@ pub fn launch(program: &Path, seat: Seat<'_>) -> Launch {
     Launch {
         program: program.to_owned(),
         arguments,
+        copies: Vec::new(),
     }
+}
+
+/// The socket for commands to the kernel (its "mconsole").
+#[must_use]
+pub fn console(seat: Seat<'_>) -> Option<PathBuf> {
+    (!names_itself(seat.guest)).then(|| seat.folder.join(seat.name).join("mconsole"))
+}
+
+/// Whether the user's arguments say where the kernel's files are. The kernel takes the first of
+/// two such settings.
+fn names_itself(guest: &Guest) -> bool {
+    let append = guest.append.as_deref().unwrap_or_default();
+    words(append)
+        .chain(guest.vmm.arguments.iter().cloned())
+        .any(|word| word.starts_with("umid=") || word.starts_with("uml_dir="))
 }
 
 fn joined(before: &str, middle: &std::ffi::OsStr, after: &str) -> OsString {
@@ -64,7 +93,7 @@ fn words(line: &str) -> impl Iterator<Item = String> {
 
 #[cfg(test)]
 mod tests {
-    use config::{Guest, guest::Vmm};
+    use config::guest::{InputDevice, Vmm};
 
     use super::*;
 
@@ -74,6 +103,10 @@ mod tests {
             name: "u",
             guest,
             socket: Path::new("/run/l/u.gpu"),
+            inputs: &[
+                (InputDevice::Keyboard, "/run/l/u.keyboard".into()),
+                (InputDevice::Pointer, "/run/l/u.pointer".into()),
+            ],
             folder,
         };
         launch(Path::new("/opt/linux"), seat).to_string()
@@ -91,6 +124,8 @@ mod tests {
         assert_eq!(
             launch_of(&guest),
             "/opt/linux mem=512M con=null con0=null,fd:1 virtio_uml.device=/run/l/u.gpu:16 \
+             virtio_uml.device=/run/l/u.keyboard:18 virtio_uml.device=/run/l/u.pointer:18 \
+             uml_dir=/run/l/ umid=u \
              root=/dev/root rootfstype=hostfs ro 'init=\"/bin/sh -x\"'"
         );
     }
@@ -108,7 +143,18 @@ mod tests {
         assert_eq!(
             launch_of(&guest),
             "/opt/linux mem=2048M con=null con0=null,fd:1 virtio_uml.device=/run/l/u.gpu:16 \
+             virtio_uml.device=/run/l/u.keyboard:18 virtio_uml.device=/run/l/u.pointer:18 \
+             uml_dir=/run/l/ umid=u \
              seccomp=on ncpus=2 ubd0=/srv/root.img root=/dev/ubda quiet"
         );
+    }
+
+    #[test]
+    fn a_guest_with_a_place_of_its_own_keeps_it() {
+        let guest = Guest {
+            append: Some("umid=mine".to_owned()),
+            ..Guest::default()
+        };
+        assert!(!launch_of(&guest).contains("umid=u"));
     }
 }

@@ -12,9 +12,10 @@ use super::{Picture, Rgb};
 
 /// DejaVu Sans Mono: the characters of European languages, and those that consoles draw boxes
 /// with.
+pub(in crate::signs) const FONT_BYTES: &[u8] = include_bytes!("../../../fonts/DejaVuSansMono.ttf");
+
 static FONT: LazyLock<FontRef<'static>> = LazyLock::new(|| {
-    FontRef::try_from_slice(include_bytes!("../../../fonts/DejaVuSansMono.ttf"))
-        .expect("the font that is compiled in is one")
+    FontRef::try_from_slice(FONT_BYTES).expect("the font that is compiled in is one")
 });
 
 /// Stands for a character that the font lacks.

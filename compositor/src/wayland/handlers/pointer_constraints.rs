@@ -14,13 +14,14 @@ impl PointerConstraintsHandler for State {
     /// Whether it may hold the pointer is seen to when everything is settled.
     fn new_constraint(&mut self, _: &WlSurface, _: &PointerHandle<Self>) {}
 
-    /// It counts when the pointer is unlocked.
+    /// It counts when the pointer is unlocked, which may be before everything is settled.
     fn cursor_position_hint(
         &mut self,
-        _: &WlSurface,
-        _: &PointerHandle<Self>,
-        _: Point<f64, Logical>,
+        surface: &WlSurface,
+        pointer: &PointerHandle<Self>,
+        at: Point<f64, Logical>,
     ) {
+        self.pointer_hint(surface, pointer, at);
     }
 }
 

@@ -85,6 +85,26 @@ fn a_layout_that_does_not_exist_leaves_a_keyboard_that_works() {
 }
 
 #[test]
+fn no_key_stays_pressed_when_the_compositor_s_own_window_loses_the_keyboard() {
+    let mut fixture = Fixture::new();
+    let window = Listener::new(&mut fixture, (40, 30));
+    let state = fixture.state();
+    state.key(keys::LEFT_META, true);
+    state.key(keys::A, true);
+    window.hears(&mut fixture);
+    fixture.state().let_go();
+    assert_eq!(
+        window.hears(&mut fixture),
+        ["key 30 up", "key 125 up", "modifiers 0 0 0"]
+    );
+    // Whoever has the keyboard now is told of the releases.
+    fixture.state().key(keys::A, false);
+    assert!(window.hears(&mut fixture).is_empty());
+    fixture.state().chord(&[keys::A]);
+    assert_eq!(window.hears(&mut fixture), ["key 30 down", "key 30 up"]);
+}
+
+#[test]
 fn no_key_stays_pressed_when_the_seat_goes_away() {
     let mut fixture = Fixture::new();
     let window = Listener::new(&mut fixture, (40, 30));

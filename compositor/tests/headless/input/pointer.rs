@@ -296,6 +296,30 @@ fn a_window_that_unlocks_the_pointer_may_have_drawn_it_elsewhere() {
 }
 
 #[test]
+fn where_a_window_drew_the_pointer_counts_also_if_it_says_so_at_the_last_moment() {
+    let mut fixture = Fixture::new();
+    let window = Listener::new(&mut fixture, (200, 150));
+    fixture.state().move_to(0.1, 0.1);
+    let client = fixture.client(window.id);
+    let constraints = client.bind::<ZwpPointerConstraintsV1>();
+    let locked = constraints.lock_pointer(
+        &window.window.surface,
+        &window.ears.pointer,
+        None,
+        Lifetime::Persistent,
+        &client.handle(),
+        (),
+    );
+    assert_eq!(window.hears_of(&mut fixture, "locked"), ["locked"]);
+    locked.set_cursor_position_hint(150.0, 100.0);
+    window.window.surface.commit();
+    locked.destroy();
+    window.hears(&mut fixture);
+    fixture.state().move_by(1.0, 1.0);
+    assert_eq!(window.hears_of(&mut fixture, "motion"), ["motion 151 101"]);
+}
+
+#[test]
 fn a_confined_pointer_stays_in_its_window() {
     let mut fixture = Fixture::new();
     let window = Listener::new(&mut fixture, (100, 100));

@@ -66,7 +66,11 @@ impl Vmm {
 
     /// Connects with guest memory at these addresses of the guest and of the VMM.
     pub fn connect_at(device: &Device, guest: u64, user: u64) -> Self {
-        let socket = UnixStream::connect(&device.socket).unwrap();
+        Self::over(UnixStream::connect(&device.socket).unwrap(), guest, user)
+    }
+
+    /// As [`Vmm::connect_at`], over a connection that is there.
+    pub fn over(socket: UnixStream, guest: u64, user: u64) -> Self {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let front = Frontend::from_stream(socket.try_clone().unwrap(), 2);
         let ram = Ram::new(guest, RAM);
@@ -121,7 +125,7 @@ impl Vmm {
             self.negotiate(VhostUserProtocolFeatures::from_bits_retain(
                 0x40_ffff & !(1 << 14),
             ));
-            assert_eq!(self.config(8), 1);
+            assert_eq!(self.config(8), 2);
         }
         self.front.set_features(1 << 30).unwrap();
         self.front.reset_device().unwrap();

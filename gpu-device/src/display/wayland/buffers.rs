@@ -12,6 +12,11 @@
 //!   cost the host an import and its screen a real flip. The one release that the host sends in
 //!   the end stands for all the frames.
 //!
+//! Explicit synchronisation (linux-drm-syncobj) is not used. To wait before a frame there is
+//! nothing: a guest has drawn when it flushes. What it could tell is when the host's graphics card
+//! has read a buffer, where the host releases it earlier; but its timelines are objects of a
+//! graphics card, and this process opens none.
+//!
 //! ```text
 //!              ┌────── created ──────┐     ┌─── attach, uses + 1 ───┐
 //! Deciding ────┤                     ├──▶ Made ◀── release, uses = 0 ┘

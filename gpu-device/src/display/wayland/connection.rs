@@ -1,13 +1,10 @@
-//! How the device reaches its host compositor, and how it learns that the compositor is gone.
+//! The connection to the host's compositor, and how the device learns that it is gone.
 //!
-//! Owns the socket, reading and writing. Must not know what the objects on the connection mean.
+//! Owns reading and writing. Must not know what the objects on the connection mean.
 
 use std::{
-    env, io,
-    os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
-        unix::net::UnixStream,
-    },
+    io,
+    os::fd::{AsFd, BorrowedFd},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -15,25 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::event::{PollFd, PollFlags, poll};
 use thiserror::Error;
-use wayland_client::{
-    Connection, Dispatch, DispatchError, EventQueue, QueueHandle, backend::WaylandError,
-    protocol::wl_callback::WlCallback,
-};
+use wayland_client::{Connection, DispatchError, EventQueue, QueueHandle, backend::WaylandError};
 
 /// How long the compositor may take for all its first answers together. A busy machine needs
 /// some hundred milliseconds; a compositor that is stopped in a debugger never answers.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Where the connection to the host's compositor comes from.
-#[derive(Debug)]
-pub enum WaylandSource {
-    /// `$WAYLAND_SOCKET`, else `$WAYLAND_DISPLAY` in `$XDG_RUNTIME_DIR`, as any Wayland program.
-    Environment,
-    /// A connected Unix stream socket, as handed over by Lucarne's own compositor.
-    Socket(OwnedFd),
-}
 
 /// Why no usable connection to a compositor came about.
 #[derive(Debug, Error)]
@@ -88,30 +72,8 @@ pub struct Lost {
     reason: String,
 }
 
-impl WaylandSource {
-    /// Opens the connection; nothing is asked of the compositor yet.
-    pub(super) fn open(self) -> Result<Connection, ConnectError> {
-        match self {
-            Self::Socket(fd) => {
-                Connection::from_socket(UnixStream::from(fd)).map_err(|_| ConnectError::BadSocket)
-            }
-            Self::Environment => Connection::connect_to_env().map_err(|error| match error {
-                wayland_client::ConnectError::NoCompositor => unreachable_display(),
-                wayland_client::ConnectError::InvalidFd
-                | wayland_client::ConnectError::NoWaylandLib => ConnectError::BadSocket,
-            }),
-        }
-    }
-}
-
-fn unreachable_display() -> ConnectError {
-    env::var_os("WAYLAND_DISPLAY").map_or(ConnectError::NoDisplay, |name| {
-        ConnectError::Unreachable(name.to_string_lossy().into_owned())
-    })
-}
-
 /// The moment at which a compositor that has not answered yet counts as hung.
-pub(super) fn deadline() -> Instant {
+pub fn deadline() -> Instant {
     Instant::now() + PATIENCE
 }
 
@@ -125,7 +87,7 @@ impl RoundTrip {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    fn is_finished(&self) -> bool {
+    pub(super) fn is_finished(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -195,44 +157,6 @@ impl<S: 'static> Link<S> {
         }
     }
 
-    /// Waits until the compositor has answered everything that was asked so far. Only for the
-    /// start of the connection: nothing else may wait for the compositor.
-    pub(super) fn round_trip(&mut self, state: &mut S, until: Instant) -> Result<(), ConnectError>
-    where
-        S: Dispatch<WlCallback, RoundTrip>,
-    {
-        let trip = RoundTrip::default();
-        self.connection
-            .display()
-            .sync(&self.queue.handle(), trip.clone());
-        loop {
-            self.flush()?;
-            self.dispatch(state)?;
-            if trip.is_finished() {
-                return Ok(());
-            }
-            self.wait(until)?;
-        }
-    }
-
-    fn wait(&self, until: Instant) -> Result<(), ConnectError> {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(ConnectError::TimedOut);
-        }
-        let write = if self.blocked {
-            PollFlags::OUT
-        } else {
-            PollFlags::empty()
-        };
-        let mut fds = [PollFd::new(&self.connection, PollFlags::IN | write)];
-        // A wait that a signal cuts short or that can't be done ends in another try, and that in
-        // the deadline.
-        let timeout = left.try_into().ok();
-        let _ = poll(&mut fds, timeout.as_ref());
-        Ok(())
-    }
-
     fn alive(&self) -> Result<(), Lost> {
         self.lost.clone().map_or(Ok(()), Err)
     }
@@ -264,9 +188,16 @@ fn reason(error: &WaylandError) -> String {
             "the compositor closed it".to_owned()
         }
         WaylandError::Io(error) => format!("the socket failed ({error})"),
-        WaylandError::Protocol(error) => format!(
-            "the compositor reported protocol error {} of {}: {}",
-            error.code, error.object_interface, error.message
-        ),
+        WaylandError::Protocol(error) => {
+            let what = format!(
+                "the compositor reported protocol error {} of {}",
+                error.code, error.object_interface
+            );
+            // libwayland writes its words to standard error, and keeps them from us.
+            match error.message.is_empty() {
+                true => what,
+                false => format!("{what}: {}", error.message),
+            }
+        }
     }
 }

@@ -1,35 +1,42 @@
 //! The guest's pointer: a small surface above the window's.
 //!
-//! It is not the host's own pointer, because it is wherever the guest wants it. Our own compositor
-//! has a role for such a surface, in which moving it needs no commit at all. Elsewhere it is a
-//! sub-surface: its image changes at once, its place with the *window's* next commit. In either
-//! role it is not cut off at the window's edge, so that a compositor can put it on a cursor plane
-//! as it is; the edge of the screen does the cutting there.
+//! It is wherever the guest wants it. Our own compositor has a role for such a surface, in which
+//! moving it needs no commit at all. Elsewhere it is a sub-surface: its image changes at once, its
+//! place with the *window's* next commit. In either role it is not cut off at the window's edge, so
+//! that a compositor can put it on a cursor plane as it is; the edge of the screen does the cutting
+//! there.
+//!
+//! Where the guest's pointer follows the host's, the host's own had best look like it, which saves
+//! the way through the guest: our own compositor is told so, elsewhere `shown` decides which of the
+//! two is to be seen, and `host` sees to the host's.
 //!
 //! All is sent by [`State::settle`] only, so that a mouse which reports a thousand times a second
 //! costs one request or commit per turn of the event loop, and nothing while the host does not
 //! read.
 
+mod host;
 mod images;
+mod memory;
+mod shown;
 
 use std::io;
 
-use protocols::wayland::client::lucarne_guest_cursor_v1::LucarneGuestCursorV1;
-use tracing::{info, warn};
+use protocols::wayland::client::lucarne_guest_cursor_v1::{LucarneGuestCursorV1, Mode};
+use tracing::warn;
 use wayland_client::{
-    Connection, Dispatch, QueueHandle, event_created_child,
+    Connection, Dispatch, QueueHandle,
     protocol::{
-        wl_buffer::{self, WlBuffer},
         wl_subsurface::WlSubsurface,
         wl_surface::{self, WlSurface},
     },
 };
-use wayland_protocols::wp::{
-    linux_dmabuf::zv1::client::zwp_linux_buffer_params_v1::{self, ZwpLinuxBufferParamsV1},
-    viewporter::client::wp_viewport::WpViewport,
-};
+use wayland_protocols::wp::viewporter::client::wp_viewport::WpViewport;
 
-use self::images::{Image, Images, is_usable};
+use self::images::{Images, is_usable};
+pub(super) use self::{
+    host::HostCursor,
+    shown::{Shown, Sight},
+};
 use super::{
     State,
     formats::Formats,
@@ -53,6 +60,8 @@ pub(super) struct Means<'a> {
     pub(super) handle: &'a QueueHandle<State>,
     /// Where images may be dma-bufs.
     pub(super) dma_bufs: Option<&'a dyn DmaBufMaker>,
+    /// The guest's pointer follows the host's just now.
+    pub(super) follows: bool,
 }
 
 /// What the guest wants of its pointer. Outlives the window.
@@ -63,8 +72,13 @@ pub(super) struct Pointer {
     y: i32,
     /// The pixel of the last image that points.
     hot: (u32, u32),
+    /// How many images there have been.
+    images: u64,
     image_stale: bool,
     place_stale: bool,
+    shown: Shown,
+    /// Where the guest was told last that the host's pointer is.
+    pointed: (i32, i32),
 }
 
 impl Pointer {
@@ -78,6 +92,7 @@ impl Pointer {
                 let hot = (image.hot_x, image.hot_y);
                 self.place_stale |= std::mem::replace(&mut self.hot, hot) != hot;
                 self.image = Some(image);
+                self.images += 1;
                 self.image_stale = true;
                 self.move_to(x, y);
             }
@@ -106,10 +121,52 @@ impl Pointer {
         )
     }
 
+    /// Where on the host's screen it points, from the picture's corner; `None` if that is outside.
+    pub(super) fn tip_on(&self, geometry: &Geometry) -> Option<(i32, i32)> {
+        let (x, y) = self.tip();
+        let (x, y) = geometry.to_surface((x, y));
+        let shown = geometry.shown();
+        let is_inside =
+            (0..pixels(shown.width)).contains(&x) && (0..pixels(shown.height)).contains(&y);
+        is_inside.then_some((x, y))
+    }
+
+    /// The guest was told that the host's pointer is at this place.
+    pub(super) fn pointed_at(&mut self, x: f64, y: f64) {
+        self.pointed = (nearest(x), nearest(y));
+    }
+
+    /// Decides who shows it.
+    pub(super) fn look(&mut self, own_way: bool, over: bool) {
+        let sight = Sight {
+            own_way,
+            over,
+            pointed: self.pointed,
+            tip: self.tip(),
+        };
+        let before = self.shown;
+        self.shown = before.next(&sight);
+        let is_own = |shown| shown == Shown::Own;
+        self.image_stale |= is_own(before) != is_own(self.shown) && self.image.is_some();
+    }
+
     fn move_to(&mut self, x: i32, y: i32) {
-        self.place_stale |= (self.x, self.y) != (x, y);
+        if (self.x, self.y) != (x, y) {
+            self.place_stale = true;
+            self.shown = self.shown.moved();
+        }
         (self.x, self.y) = (x, y);
     }
+}
+
+/// The nearest pixel, of those that there are.
+fn nearest(place: f64) -> i32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "`as` gives the nearest number that there is, and 0 for what is none"
+    )]
+    let pixel = place.round() as i32;
+    pixel
 }
 
 /// The surface on the host's side.
@@ -127,11 +184,13 @@ enum Role {
     SubSurface {
         object: WlSubsurface,
         viewport: Option<WpViewport>,
+        shown: bool,
     },
     /// The pointer of a guest. Everything is in the guest's pixels here.
     Guest {
         object: LucarneGuestCursorV1,
         shown: bool,
+        mode: Mode,
     },
 }
 
@@ -144,6 +203,7 @@ impl CursorSurface {
             Some(link) => Role::Guest {
                 object: link.cursor(&surface, handle),
                 shown: false,
+                mode: Mode::Relative,
             },
             None => Role::sub_surface(&surface, window, globals, handle),
         };
@@ -159,7 +219,7 @@ impl CursorSurface {
     fn place(&self, pointer: &Pointer, geometry: &Geometry, alone: bool) -> bool {
         match &self.role {
             Role::SubSurface { object, .. } => {
-                let (x, y) = (geometry.scale_x(pointer.x), geometry.scale_y(pointer.y));
+                let (x, y) = geometry.to_surface((pointer.x, pointer.y));
                 object.set_position(x, y);
                 if alone {
                     // The protocol asks for the window's commit only, but compositors made with
@@ -191,7 +251,10 @@ impl CursorSurface {
         self.surface.attach(Some(&written.buffer), 0, 0);
         self.surface.damage_buffer(0, 0, width, height);
         match &mut self.role {
-            Role::SubSurface { viewport, .. } => {
+            Role::SubSurface {
+                viewport, shown, ..
+            } => {
+                *shown = true;
                 if let Some(viewport) = viewport {
                     if geometry.is_scaled() {
                         let (width, height) = (geometry.scale_x(width), geometry.scale_y(height));
@@ -202,7 +265,7 @@ impl CursorSurface {
                 }
                 self.surface.commit();
             }
-            Role::Guest { object, shown } => {
+            Role::Guest { object, shown, .. } => {
                 object.set_hotspot(pixels(image.hot_x), pixels(image.hot_y));
                 self.surface.commit();
                 if !std::mem::replace(shown, true) {
@@ -213,13 +276,28 @@ impl CursorSurface {
         Ok(true)
     }
 
+    /// Says who moves it.
+    fn set_follows(&mut self, follows: bool) {
+        if let Role::Guest { object, mode, .. } = &mut self.role {
+            let wanted = match follows {
+                true => Mode::Absolute,
+                false => Mode::Relative,
+            };
+            if std::mem::replace(mode, wanted) != wanted {
+                object.set_mode(wanted);
+            }
+        }
+    }
+
     fn hide(&mut self) {
         match &mut self.role {
-            Role::SubSurface { .. } => {
-                self.surface.attach(None, 0, 0);
-                self.surface.commit();
+            Role::SubSurface { shown, .. } => {
+                if std::mem::take(shown) {
+                    self.surface.attach(None, 0, 0);
+                    self.surface.commit();
+                }
             }
-            Role::Guest { object, shown } => {
+            Role::Guest { object, shown, .. } => {
                 if std::mem::take(shown) {
                     object.hide();
                 }
@@ -244,14 +322,20 @@ impl Role {
         nothing.destroy();
         let viewport = globals.viewporter.as_ref();
         let viewport = viewport.map(|viewporter| viewporter.get_viewport(surface, handle, ()));
-        Self::SubSurface { object, viewport }
+        Self::SubSurface {
+            object,
+            viewport,
+            shown: false,
+        }
     }
 }
 
 impl Drop for CursorSurface {
     fn drop(&mut self) {
         match &self.role {
-            Role::SubSurface { object, viewport } => {
+            Role::SubSurface {
+                object, viewport, ..
+            } => {
                 if let Some(viewport) = viewport {
                     viewport.destroy();
                 }
@@ -280,9 +364,11 @@ impl Dispatch<WlSurface, Above> for State {
 }
 
 impl Window {
-    /// Brings the host's pointer to what the guest wants.
+    /// Brings the pointer above the window to what the guest wants.
     pub(super) fn apply_pointer(&mut self, pointer: &mut Pointer, means: &Means<'_>) {
-        let image = pointer.image.as_ref().filter(|image| is_usable(image));
+        let is_ours = means.link.is_some() || pointer.shown == Shown::Own;
+        let image = pointer.image.as_ref().filter(|_| is_ours);
+        let image = image.filter(|image| is_usable(image));
         if self.cursor.is_none() {
             if image.is_none() {
                 return;
@@ -301,7 +387,8 @@ impl Window {
         let Some(cursor) = &mut self.cursor else {
             return;
         };
-        if pointer.place_stale {
+        cursor.set_follows(means.follows);
+        if pointer.place_stale && is_ours {
             self.dirty |= cursor.place(pointer, &self.geometry, !pointer.image_stale);
             pointer.place_stale = false;
         }
@@ -320,77 +407,5 @@ impl Window {
                 },
             }
         }
-    }
-}
-
-impl Dispatch<WlBuffer, Image> for State {
-    fn event(
-        state: &mut Self,
-        buffer: &WlBuffer,
-        event: wl_buffer::Event,
-        Image: &Image,
-        _: &Connection,
-        _: &QueueHandle<Self>,
-    ) {
-        if let wl_buffer::Event::Release = event {
-            state
-                .cursors()
-                .for_each(|cursor| cursor.images.released(buffer));
-        }
-    }
-}
-
-impl Dispatch<ZwpLinuxBufferParamsV1, Image> for State {
-    fn event(
-        state: &mut Self,
-        params: &ZwpLinuxBufferParamsV1,
-        event: zwp_linux_buffer_params_v1::Event,
-        Image: &Image,
-        _: &Connection,
-        _: &QueueHandle<Self>,
-    ) {
-        match event {
-            zwp_linux_buffer_params_v1::Event::Created { buffer } => {
-                let mut cursors = state.cursors();
-                if !cursors.any(|cursor| cursor.images.made(params, &buffer)) {
-                    // The window is gone in the meantime.
-                    buffer.destroy();
-                }
-            }
-            zwp_linux_buffer_params_v1::Event::Failed => state.image_refused(params),
-            _ => return,
-        }
-        params.destroy();
-    }
-
-    event_created_child!(State, ZwpLinuxBufferParamsV1, [
-        zwp_linux_buffer_params_v1::EVT_CREATED_OPCODE => (WlBuffer, Image),
-    ]);
-}
-
-impl State {
-    fn cursors(&mut self) -> impl Iterator<Item = &mut CursorSurface> {
-        let windows = self.scanouts.values_mut();
-        windows.filter_map(|record| record.window.as_mut()?.cursor.as_mut())
-    }
-
-    /// The host can't use a dma-buf for a pointer's image after all: from now on none is tried.
-    fn image_refused(&mut self, params: &ZwpLinuxBufferParamsV1) {
-        self.dma_bufs = None;
-        let mut records = self.scanouts.values_mut();
-        let refused = records.find_map(|record| {
-            let cursor = record.window.as_mut()?.cursor.as_mut()?;
-            let is_it = cursor.images.awaits(params);
-            is_it.then_some((cursor, &mut record.pointer))
-        });
-        let Some((cursor, pointer)) = refused else {
-            return;
-        };
-        info!("The host does not take a dma-buf for a pointer's image; using shared memory");
-        match Images::shared(&self.globals, &self.handle) {
-            Ok(images) => cursor.images = images,
-            Err(error) => warn!("Making memory for a pointer image failed: {error}"),
-        }
-        pointer.image_stale = pointer.image.is_some();
     }
 }

@@ -1,9 +1,18 @@
 //! Which pixel formats the host's compositor takes, as dma-bufs and as shared memory.
 //!
 //! A dma-buf that is made of a guest's pages is linear, and nothing else is ever handed over;
-//! the implicit modifier does not count, since a compositor's driver may guess another layout.
+//! the implicit modifier does not count, since a compositor's driver may guess another layout. A
+//! host that knows feedback objects says what it takes in general and what it takes of each window,
+//! which changes with the monitor that the window is on. There is nothing to choose between its
+//! tranches: pixels are handed over without alpha, which is what planes want, and a guest's pages
+//! can't be moved to another device's memory.
 
-use std::{collections::HashSet, fs::File, os::fd::OwnedFd, os::unix::fs::FileExt};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs::File,
+    os::fd::OwnedFd,
+    os::unix::fs::FileExt,
+};
 
 use protocols::virtio_gpu::Format;
 use tracing::warn;
@@ -17,6 +26,7 @@ use wayland_protocols::wp::linux_dmabuf::zv1::client::{
 };
 
 use super::State;
+use crate::display::{DisplayEvent, ScanoutId};
 
 /// `DRM_FORMAT_MOD_LINEAR`: rows one after the other.
 pub(super) const LINEAR: u64 = 0;
@@ -33,22 +43,58 @@ const MAX_TABLE: usize = TABLE_ENTRY * 65536;
 /// What the compositor takes.
 #[derive(Debug, Default)]
 pub(super) struct Formats {
+    /// Of hosts without feedback objects.
     linear: HashSet<u32>,
     shm: HashSet<u32>,
-    feedback: Feedback,
+    feedbacks: BTreeMap<About, Feedback>,
 }
 
-/// What a feedback object has said since its last `done`.
+/// What a feedback object is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum About {
+    /// Whatever is shown.
+    Anything,
+    /// A scanout's window.
+    Window(ScanoutId),
+}
+
+/// What a feedback object has said.
 #[derive(Debug, Default)]
 struct Feedback {
     table: Vec<(u32, u64)>,
     linear: HashSet<u32>,
+    /// Since its last "that is all".
+    incoming: HashSet<u32>,
+    heard: bool,
 }
 
 impl Formats {
     /// Whether a linear dma-buf of this format can be shown.
     pub(super) fn takes_dmabuf(&self, format: Format) -> bool {
-        self.linear.contains(&format.drm_fourcc())
+        self.takes(format.drm_fourcc())
+    }
+
+    fn takes(&self, fourcc: u32) -> bool {
+        let mut sets = self.feedbacks.values().map(|feedback| &feedback.linear);
+        self.linear.contains(&fourcc) || sets.any(|linear| linear.contains(&fourcc))
+    }
+
+    /// A feedback object has said all. Returns whether that is more than was known.
+    fn heard(&mut self, about: About) -> bool {
+        let feedback = self.feedbacks.entry(about).or_default();
+        let linear = std::mem::take(&mut feedback.incoming);
+        let first = !std::mem::replace(&mut feedback.heard, true);
+        let more = linear.iter().any(|fourcc| !self.takes(*fourcc));
+        if let Some(feedback) = self.feedbacks.get_mut(&about) {
+            feedback.linear = linear;
+        }
+        // Nothing has been refused before the first answer to the first question.
+        more && !(first && about == About::Anything)
+    }
+
+    /// A window is gone, and with it what was said about it.
+    pub(super) fn window_gone(&mut self, scanout: ScanoutId) {
+        self.feedbacks.remove(&About::Window(scanout));
     }
 
     /// The code under which `wl_shm` takes this format, where it does.
@@ -75,7 +121,7 @@ impl Feedback {
         });
         for (fourcc, modifier) in entries {
             if modifier == LINEAR {
-                self.linear.insert(fourcc);
+                self.incoming.insert(fourcc);
             }
         }
     }
@@ -108,21 +154,24 @@ fn parse_table(bytes: &[u8]) -> Vec<(u32, u64)> {
         .collect()
 }
 
-impl Dispatch<ZwpLinuxDmabufFeedbackV1, ()> for State {
+impl Dispatch<ZwpLinuxDmabufFeedbackV1, About> for State {
     fn event(
         state: &mut Self,
         _: &ZwpLinuxDmabufFeedbackV1,
         event: zwp_linux_dmabuf_feedback_v1::Event,
-        (): &(),
+        about: &About,
         _: &Connection,
         _: &QueueHandle<Self>,
     ) {
         use zwp_linux_dmabuf_feedback_v1::Event;
         let formats = &mut state.formats;
+        let feedback = formats.feedbacks.entry(*about).or_default();
         match event {
-            Event::FormatTable { fd, size } => formats.feedback.table = read_table(fd, size),
-            Event::TrancheFormats { indices } => formats.feedback.add_tranche(&indices),
-            Event::Done => formats.linear = std::mem::take(&mut formats.feedback.linear),
+            Event::FormatTable { fd, size } => feedback.table = read_table(fd, size),
+            Event::TrancheFormats { indices } => feedback.add_tranche(&indices),
+            Event::Done if formats.heard(*about) => {
+                state.events.push_back(DisplayEvent::FormatsChanged);
+            }
             // Devices and flags say where to allocate; a guest's pages are where they are.
             _ => {}
         }

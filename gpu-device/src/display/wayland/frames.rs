@@ -3,13 +3,12 @@
 //! At most one frame per scanout waits, the newest; the one it replaces is discarded. A frame
 //! that is attached carries a frame callback, which becomes `Ready`.
 
+use std::time::Instant;
+
 use tracing::warn;
 use wayland_client::{
     Connection, Dispatch, QueueHandle,
-    protocol::{
-        wl_buffer::WlBuffer,
-        wl_callback::{self, WlCallback},
-    },
+    protocol::wl_callback::{self, WlCallback},
 };
 
 use super::{
@@ -34,12 +33,24 @@ pub(super) struct Frames {
     /// Can't be attached yet.
     waiting: Option<Frame>,
     /// Attached, and neither presented nor discarded yet; oldest first.
-    in_flight: Vec<FrameId>,
+    in_flight: Vec<InFlight>,
     /// The newest frame whose callback has not come yet.
     callback: Option<FrameId>,
     /// Frames before the next one never reached the host: their damage is not in its own.
     behind: bool,
 }
+
+/// A frame whose fate the host has not told.
+#[derive(Debug, Clone, Copy)]
+struct InFlight {
+    frame: FrameId,
+    /// How many answers are awaited, one for each commit that the frame was part of.
+    asked: u32,
+}
+
+/// The most answers that are awaited for one frame. Where a host owes that many it does not take
+/// the older ones back, and needs no further one.
+const MOST_ASKED: u32 = 256;
 
 impl Default for Frames {
     fn default() -> Self {
@@ -54,10 +65,41 @@ impl Default for Frames {
 }
 
 impl Frames {
-    /// The host has told a frame's fate. Returns false where that was known before.
-    pub(super) fn answer(&mut self, frame: FrameId) -> bool {
-        let index = self.in_flight.iter().position(|known| *known == frame);
+    /// The host has shown a frame. Returns false where its fate was known before.
+    pub(super) fn presented(&mut self, frame: FrameId) -> bool {
+        let index = self.position(frame);
         index.map(|index| self.in_flight.remove(index)).is_some()
+    }
+
+    /// The host will not show what one commit made of a frame. Returns whether that was the last
+    /// commit that it was part of, so that it will never be seen.
+    pub(super) fn discarded(&mut self, frame: FrameId) -> bool {
+        let Some(index) = self.position(frame) else {
+            return false;
+        };
+        if let Some(known) = self.in_flight.get_mut(index)
+            && known.asked > 1
+        {
+            known.asked -= 1;
+            return false;
+        }
+        self.in_flight.remove(index);
+        true
+    }
+
+    /// The newest frame is part of one more commit. Returns it where the host is to be asked for its
+    /// fate once more.
+    fn again(&mut self) -> Option<FrameId> {
+        let newest = self.in_flight.last_mut()?;
+        if newest.asked >= MOST_ASKED {
+            return None;
+        }
+        newest.asked += 1;
+        Some(newest.frame)
+    }
+
+    fn position(&self, frame: FrameId) -> Option<usize> {
+        self.in_flight.iter().position(|known| known.frame == frame)
     }
 
     fn take_waiting_for(&mut self, buffer: BufferId) -> Option<Frame> {
@@ -88,14 +130,14 @@ impl State {
             width: frame.source.width,
             height: frame.source.height,
         };
-        let record = self.scanouts.entry(scanout).or_default();
-        let link = record.link.as_ref();
-        let window = record.window.get_or_insert_with(|| {
-            let (titles, globals, handle) = (&self.titles, &self.globals, &self.handle);
-            Window::open(scanout, size, titles, link, globals, handle)
+        self.window_for(scanout, size);
+        let window = self.window(scanout);
+        let replaced = window.and_then(|window| {
+            let replaced = window.frames.waiting.replace(frame);
+            window.frames.behind |= replaced.is_some();
+            replaced
         });
-        if let Some(replaced) = window.frames.waiting.replace(frame) {
-            window.frames.behind = true;
+        if let Some(replaced) = replaced {
             self.discard_unattached(scanout, &replaced);
         }
         self.show(scanout);
@@ -121,11 +163,13 @@ impl State {
                 let whole = buffers.is_whole(frame.buffer, frame.source);
                 let cropped = !whole && globals.viewporter.is_some();
                 window.crop = cropped.then_some(frame.source);
-                let changed = window.commit(scanout, &frame, &object, corner, globals, handle);
-                // Our own compositor scales the pointer as it scales the picture.
-                if changed && record.link.is_none() {
-                    record.pointer.place_again();
-                }
+                window.geometry.set_source(Size {
+                    width: frame.source.width,
+                    height: frame.source.height,
+                });
+                window.surface.attach(Some(&object), 0, 0);
+                let changed = self.dress(scanout);
+                self.commit(scanout, &frame, corner, changed);
             }
             Attach::NotYet => window.frames.waiting = Some(frame),
             Attach::Unknown => {
@@ -169,6 +213,7 @@ impl State {
 
     /// See [`Display::disable`](crate::display::Display::disable).
     pub(super) fn disable(&mut self, scanout: ScanoutId) {
+        self.window_going(scanout);
         let Some(record) = self.scanouts.get_mut(&scanout) else {
             return;
         };
@@ -179,12 +224,13 @@ impl State {
         let in_flight = std::mem::take(&mut window.frames.in_flight);
         let discarded = in_flight
             .into_iter()
-            .map(|frame| DisplayEvent::Discarded { scanout, frame });
+            .map(|InFlight { frame, .. }| DisplayEvent::Discarded { scanout, frame });
         self.events.extend(discarded);
         if let Some(frame) = window.frames.waiting.take() {
             self.discard_unattached(scanout, &frame);
         }
         drop(window);
+        self.formats.window_gone(scanout);
         for (buffer, uses) in self.buffers.scanout_gone(scanout) {
             self.report_released(buffer, uses);
         }
@@ -213,29 +259,20 @@ impl State {
     }
 }
 
-impl Window {
-    /// Gives the host a frame. `corner` is where `object` begins in the core's buffer. Returns
-    /// whether the picture's size or crop on the screen changed.
-    fn commit(
-        &mut self,
-        scanout: ScanoutId,
-        frame: &Frame,
-        object: &WlBuffer,
-        corner: (u32, u32),
-        globals: &Globals,
-        handle: &QueueHandle<State>,
-    ) -> bool {
-        self.geometry.set_source(Size {
-            width: frame.source.width,
-            height: frame.source.height,
-        });
-        self.surface.attach(Some(object), 0, 0);
-        let changed = self.apply_view(globals, handle);
+impl State {
+    /// Gives the host a frame, which is attached. `corner` is where its buffer begins in the core's;
+    /// `changed` is whether the picture's size or place on the screen did.
+    fn commit(&mut self, scanout: ScanoutId, frame: &Frame, corner: (u32, u32), changed: bool) {
+        let (globals, handle) = (&self.globals, &self.handle);
+        let record = self.scanouts.get_mut(&scanout);
+        let Some(window) = record.and_then(|record| record.window.as_mut()) else {
+            return;
+        };
         let all = [frame.source];
-        let behind = std::mem::take(&mut self.frames.behind) || changed;
+        let behind = std::mem::take(&mut window.frames.behind) || changed;
         let damage = if behind { &all[..] } else { &frame.damage };
         for rect in damage {
-            self.surface.damage_buffer(
+            window.surface.damage_buffer(
                 pixels(rect.x.saturating_sub(corner.0)),
                 pixels(rect.y.saturating_sub(corner.1)),
                 pixels(rect.width),
@@ -246,16 +283,40 @@ impl Window {
             scanout,
             frame: frame.id,
         };
-        self.surface.frame(handle, shown);
+        window.surface.frame(handle, shown);
         if let Some(presentation) = &globals.presentation {
-            presentation.feedback(&self.surface, handle, shown);
+            presentation.feedback(&window.surface, handle, shown);
+        }
+        window.surface.commit();
+        window.frames.in_flight.push(InFlight {
+            frame: frame.id,
+            asked: 1,
+        });
+        window.frames.callback = Some(frame.id);
+        window.stage = Stage::Mapped;
+        window.dirty = false;
+        window.hints.frame(Instant::now());
+    }
+}
+
+impl Window {
+    /// Commits what changed about the window, with the picture that it has.
+    ///
+    /// For a host that is a new content of the window, which takes the place of the one that is on
+    /// its way: it discards the feedback of that. So the frame's fate is asked for again, or a guest
+    /// that moves its pointer while it draws would see hardly a frame shown.
+    pub(super) fn commit_again(
+        &mut self,
+        scanout: ScanoutId,
+        globals: &Globals,
+        handle: &QueueHandle<State>,
+    ) {
+        if let Some(presentation) = &globals.presentation
+            && let Some(frame) = self.frames.again()
+        {
+            presentation.feedback(&self.surface, handle, Shown { scanout, frame });
         }
         self.surface.commit();
-        self.frames.in_flight.push(frame.id);
-        self.frames.callback = Some(frame.id);
-        self.stage = Stage::Mapped;
-        self.dirty = false;
-        changed
     }
 }
 

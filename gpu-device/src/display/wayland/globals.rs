@@ -2,8 +2,6 @@
 //!
 //! Owns the choice of versions and which protocols are needed and which only make things better.
 
-use std::time::Instant;
-
 use protocols::wayland::client::lucarne_guest_manager_v1::LucarneGuestManagerV1;
 use wayland_client::{
     Connection, Dispatch, Proxy, QueueHandle, delegate_noop,
@@ -20,24 +18,30 @@ use wayland_client::{
 };
 use wayland_protocols::{
     wp::{
+        fractional_scale::v1::client::wp_fractional_scale_manager_v1::WpFractionalScaleManagerV1,
         linux_dmabuf::zv1::client::zwp_linux_dmabuf_v1::ZwpLinuxDmabufV1,
         presentation_time::client::wp_presentation::WpPresentation,
         viewporter::client::{wp_viewport::WpViewport, wp_viewporter::WpViewporter},
     },
     xdg::{
-        decoration::zv1::client::{
-            zxdg_decoration_manager_v1::ZxdgDecorationManagerV1,
-            zxdg_toplevel_decoration_v1::ZxdgToplevelDecorationV1,
-        },
+        decoration::zv1::client::zxdg_decoration_manager_v1::ZxdgDecorationManagerV1,
         shell::client::xdg_wm_base::{self, XdgWmBase},
+        toplevel_icon::v1::client::{
+            xdg_toplevel_icon_manager_v1::XdgToplevelIconManagerV1,
+            xdg_toplevel_icon_v1::XdgToplevelIconV1,
+        },
         toplevel_tag::v1::client::xdg_toplevel_tag_manager_v1::XdgToplevelTagManagerV1,
     },
 };
 
 use super::{
     State,
-    connection::{ConnectError, Link, RoundTrip},
+    connection::{ConnectError, RoundTrip},
+    hints::HintGlobals,
+    seat::HandGlobals,
 };
+
+use crate::display::Lacking;
 
 /// The compositor's factories. The optional ones are absent where it does not have them.
 #[derive(Debug)]
@@ -58,6 +62,14 @@ pub(super) struct Globals {
     pub(super) tags: Option<XdgToplevelTagManagerV1>,
     /// All that our own compositor and we say to each other.
     pub(super) guests: Option<LucarneGuestManagerV1>,
+    /// Scales between whole ones.
+    pub(super) scales: Option<WpFractionalScaleManagerV1>,
+    /// Pictures for windows in lists of them.
+    pub(super) icons: Option<XdgToplevelIconManagerV1>,
+    /// What a host may want to know in full screen.
+    pub(super) hints: HintGlobals,
+    /// What hands need beyond seats.
+    pub(super) hands: HandGlobals,
 }
 
 /// What the registry listed.
@@ -67,16 +79,6 @@ pub(super) struct Offer {
 }
 
 impl Offer {
-    /// Asks the compositor for its list.
-    pub(super) fn ask(connection: &Connection, until: Instant) -> Result<Self, ConnectError> {
-        let mut link = Link::new(connection);
-        let mut offer = Self::default();
-        // A registry of its own, so that what comes later can rely on the globals being there.
-        connection.display().get_registry(&link.handle(), ());
-        link.round_trip(&mut offer, until)?;
-        Ok(offer)
-    }
-
     fn find(&self, interface: &str, least: u32) -> Option<(u32, u32)> {
         self.globals
             .iter()
@@ -114,18 +116,38 @@ impl Globals {
             decorations: binder.wanted(1, 1),
             tags: binder.wanted(1, 1),
             guests: binder.wanted(1, 1),
+            scales: binder.wanted(1, 1),
+            icons: binder.wanted(1, 1),
+            hints: HintGlobals::bind(&binder),
+            hands: HandGlobals::bind(&binder),
         })
     }
 }
 
-struct Binder<'a> {
+impl Globals {
+    /// What windows have to do without.
+    pub(super) fn lacking_for_windows(&self) -> impl Iterator<Item = Lacking> {
+        // Our own compositor counts a guest's windows in pixels.
+        let scales = self.scales.is_some() || self.guests.is_some();
+        let list = [
+            (self.viewporter.is_some(), Lacking::Scaling),
+            (scales, Lacking::FractionalScale),
+            (self.presentation.is_some(), Lacking::Presentation),
+            (self.hints.can_inhibit_idle(), Lacking::IdleInhibit),
+        ];
+        let lacking = list.into_iter().filter(|(is_there, _)| !is_there);
+        lacking.map(|(_, lacking)| lacking)
+    }
+}
+
+pub(super) struct Binder<'a> {
     offer: &'a Offer,
     registry: &'a WlRegistry,
     handle: &'a QueueHandle<State>,
 }
 
 impl Binder<'_> {
-    fn wanted<I>(&self, least: u32, most: u32) -> Option<I>
+    pub(super) fn wanted<I>(&self, least: u32, most: u32) -> Option<I>
     where
         I: Proxy + 'static,
         State: Dispatch<I, ()>,
@@ -224,5 +246,6 @@ delegate_noop!(State: ignore WpViewporter);
 delegate_noop!(State: ignore WpViewport);
 delegate_noop!(State: ignore XdgToplevelTagManagerV1);
 delegate_noop!(State: ignore ZxdgDecorationManagerV1);
-// The mode that the compositor chose: where it leaves borders to its clients, there are none.
-delegate_noop!(State: ignore ZxdgToplevelDecorationV1);
+// The sizes that it likes: the icon has a name only.
+delegate_noop!(State: ignore XdgToplevelIconManagerV1);
+delegate_noop!(State: ignore XdgToplevelIconV1);

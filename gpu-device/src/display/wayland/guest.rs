@@ -7,7 +7,7 @@
 
 use protocols::wayland::client::{
     lucarne_guest_cursor_v1::LucarneGuestCursorV1,
-    lucarne_guest_manager_v1::LucarneGuestManagerV1,
+    lucarne_guest_manager_v1::{Leds as Lights, LucarneGuestManagerV1},
     lucarne_guest_scanout_v1::{self, Extent, LucarneGuestScanoutV1},
 };
 use wayland_client::{
@@ -15,7 +15,10 @@ use wayland_client::{
 };
 
 use super::{State, window::Owner};
-use crate::display::{DisplayEvent, Monitor, ScanoutId};
+use crate::{
+    display::{DisplayEvent, Monitor, ScanoutId},
+    input::Leds,
+};
 
 /// A scanout as our compositor knows it.
 #[derive(Debug)]
@@ -55,6 +58,23 @@ impl Link {
         handle: &QueueHandle<State>,
     ) -> LucarneGuestCursorV1 {
         self.proxy.get_cursor(surface, handle, ())
+    }
+}
+
+impl State {
+    /// See [`Display::set_leds`](crate::display::Display::set_leds). Other hosts' keyboards show what
+    /// those hosts' own layouts say.
+    pub(super) fn set_leds(&mut self, leds: Leds) {
+        let Some(manager) = &self.globals.guests else {
+            return;
+        };
+        let lights = [
+            (leds.caps_lock, Lights::CapsLock),
+            (leds.num_lock, Lights::NumLock),
+            (leds.scroll_lock, Lights::ScrollLock),
+        ];
+        let lit = lights.into_iter().filter(|(is_lit, _)| *is_lit);
+        manager.set_leds(lit.map(|(_, light)| light).collect());
     }
 }
 

@@ -4,16 +4,25 @@
 //!
 //! | room | owns |
 //! |------|------|
-//! | `connection` | the socket: opening, reading, writing, its end |
+//! | `source` | where the compositor is, and how its socket is reached |
+//! | `attempt` | the first questions to a compositor, and its answers |
+//! | `connection` | reading and writing, and the connection's end |
 //! | `globals` | what the compositor offers, and in which versions it is used |
 //! | `formats` | which pixel formats it takes |
+//! | `preferences` | what the user wants of windows |
 //! | `window` | a scanout's window and its life |
+//! | `titles` | what windows are called |
+//! | `toplevel` | what the host says about a window as a whole |
+//! | `scale` | how many pixels the host has to a logical one |
 //! | `geometry` | how large a window is, and when the guest is asked to change its mode |
+//! | `decoration` | what is around its picture |
+//! | `hints` | what hosts like to know of full screen |
 //! | `objects` | making `wl_buffer`s from pixel memory |
 //! | `buffers` | which `wl_buffer` is attached, and when the host has released it |
 //! | `frames` | a frame's way from `present` to the host |
 //! | `presentation` | when a frame became light |
 //! | `cursor` | the guest's pointer |
+//! | `seat` | hands: what they do, and holding them |
 //! | `outputs` | refresh rates |
 //! | `guest` | what only our own compositor says and hears |
 //!
@@ -21,17 +30,26 @@
 //! whatever needs its answer is kept and goes on when the answer comes. And nothing that the host
 //! sends can make the device panic: an event for something that is gone is ignored.
 
+mod attempt;
 mod buffers;
 mod connection;
 mod cursor;
+mod decoration;
 mod formats;
 mod frames;
 mod geometry;
 mod globals;
 mod guest;
+mod hints;
 mod objects;
 mod outputs;
+mod preferences;
 mod presentation;
+mod scale;
+mod seat;
+mod source;
+mod titles;
+mod toplevel;
 mod window;
 
 #[cfg(test)]
@@ -44,25 +62,36 @@ use std::{
 };
 
 use protocols::virtio_gpu::MAX_SCANOUTS;
-use wayland_client::{Proxy, QueueHandle};
+use wayland_client::{Connection, Proxy, QueueHandle};
 
-pub use self::connection::{ConnectError, Lost, WaylandSource};
+pub use self::{
+    attempt::Attempt,
+    connection::{ConnectError, Lost, deadline},
+    preferences::{Fit, Preferences, Scale},
+    source::WaylandSource,
+};
 use self::{
     buffers::Buffers,
-    connection::{Link, deadline},
+    connection::Link,
     cursor::{Means, Pointer},
-    formats::Formats,
+    decoration::Shades,
+    formats::{About, Formats},
     globals::{Globals, Offer},
     guest::Link as GuestLink,
     outputs::Outputs,
     presentation::Clock,
-    window::{Stage, Titles, Window},
+    seat::Hands,
+    titles::Titles,
+    window::{Stage, Window},
 };
 use super::{
-    BufferId, CursorUpdate, Display, DisplayEvent, Frame, PixelLayout, PixelMemory, Refused,
-    ScanoutId,
+    BufferId, CursorUpdate, Display, DisplayEvent, Frame, Lacking, PixelLayout, PixelMemory,
+    Refused, ScanoutId,
 };
-use crate::memory::DmaBufMaker;
+use crate::{
+    input::{Grab, Leds},
+    memory::DmaBufMaker,
+};
 
 /// The connection to the host's compositor, and every window of one guest.
 ///
@@ -86,8 +115,11 @@ struct State {
     clock: Clock,
     outputs: Outputs,
     titles: Titles,
+    preferences: Preferences,
     buffers: Buffers,
     scanouts: BTreeMap<ScanoutId, Scanout>,
+    shades: Shades,
+    hands: Hands,
     /// For pointer images; `None` if they are shared memory.
     dma_bufs: Option<Box<dyn DmaBufMaker + Send>>,
     events: VecDeque<DisplayEvent>,
@@ -108,8 +140,8 @@ impl WaylandDisplay {
     /// Connects and learns what the compositor offers. The only call that waits: at most a few
     /// seconds for the compositor's first answers.
     ///
-    /// `guest` is the name that window titles show; `scanouts` is how many screens the guest can
-    /// have, so that titles number them where there are several.
+    /// `guest` is the name that window titles show; `scanouts` is how many screens the guest has
+    /// to begin with, so that titles number them where there are several.
     ///
     /// # Errors
     /// No compositor, one that does not answer, or one that lacks a protocol Lucarne can't do
@@ -119,47 +151,25 @@ impl WaylandDisplay {
         guest: &str,
         scanouts: usize,
     ) -> Result<Self, ConnectError> {
-        Self::connect_until(source, guest, scanouts, deadline())
+        Attempt::begin(source, guest, scanouts, deadline())?.finish()
     }
 
-    fn connect_until(
-        source: WaylandSource,
-        guest: &str,
-        scanouts: usize,
-        until: Instant,
-    ) -> Result<Self, ConnectError> {
-        let connection = source.open()?;
-        let offer = Offer::ask(&connection, until)?;
-        let mut link = Link::new(&connection);
-        let handle = link.handle();
-        let registry = connection.display().get_registry(&handle, ());
-        let globals = Globals::bind(&offer, &registry, &handle)?;
-        if let Some(dmabuf) = &globals.dmabuf
-            && dmabuf.version() >= formats::VERSION_FEEDBACK
-        {
-            dmabuf.get_default_feedback(&handle, ());
-        }
-        let mut state = State {
-            handle,
-            globals,
-            formats: Formats::default(),
-            clock: Clock::default(),
-            outputs: Outputs::default(),
-            titles: Titles::new(guest, scanouts),
-            buffers: Buffers::default(),
-            scanouts: BTreeMap::new(),
-            dma_bufs: None,
-            events: VecDeque::new(),
-        };
-        state.link_scanouts(scanouts);
-        // Formats and clock: without them the first import could not be judged. Monitors: a guest
-        // that boots at once shall find them as they are.
-        link.round_trip(&mut state, until)?;
-        Ok(Self {
+    fn new(link: Link<State>, state: State) -> Self {
+        Self {
             link,
             state,
             lost_reported: false,
-        })
+        }
+    }
+
+    /// Says how windows are to be, before the first one opens.
+    pub fn set_preferences(&mut self, preferences: Preferences) {
+        self.state.preferences = preferences;
+    }
+
+    /// Says in the windows' titles how the guest's machine is; `None` for one that runs.
+    pub fn set_machine(&mut self, words: Option<&str>) {
+        self.state.set_machine(words);
     }
 
     /// Lets pointer images be dma-bufs from now on, where the compositor gains by it and takes them.
@@ -199,13 +209,30 @@ impl WaylandDisplay {
         self.link.is_blocked()
     }
 
+    /// When [`WaylandDisplay::flush`] has to be called again although nothing happens.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.state.next_deadline()
+    }
+
     /// The events since the last call, oldest first. Calls to [`Display`] can add further ones.
     pub fn take_events(&mut self) -> vec_deque::IntoIter<DisplayEvent> {
         std::mem::take(&mut self.state.events).into_iter()
     }
 
+    /// What the compositor lacks.
+    #[must_use]
+    pub fn lacking(&self) -> Vec<Lacking> {
+        let hands = self.state.lacking_for_hands();
+        hands
+            .into_iter()
+            .chain(self.state.globals.lacking_for_windows())
+            .collect()
+    }
+
     fn report_loss(&mut self, result: Result<(), Lost>) -> Result<(), Lost> {
         if result.is_err() && !std::mem::replace(&mut self.lost_reported, true) {
+            self.state.hands_gone();
             self.state.events.push_back(DisplayEvent::Lost);
         }
         result
@@ -219,6 +246,41 @@ impl AsFd for WaylandDisplay {
 }
 
 impl State {
+    /// Makes the factories, and asks for what has to be known before anything is shown.
+    fn ask(
+        connection: &Connection,
+        link: &Link<Self>,
+        offer: &Offer,
+        guest: &str,
+        scanouts: usize,
+    ) -> Result<Self, ConnectError> {
+        let handle = link.handle();
+        let registry = connection.display().get_registry(&handle, ());
+        let globals = Globals::bind(offer, &registry, &handle)?;
+        if let Some(dmabuf) = &globals.dmabuf
+            && dmabuf.version() >= formats::VERSION_FEEDBACK
+        {
+            dmabuf.get_default_feedback(&handle, About::Anything);
+        }
+        let mut state = Self {
+            handle,
+            globals,
+            formats: Formats::default(),
+            clock: Clock::default(),
+            outputs: Outputs::default(),
+            titles: Titles::new(guest, scanouts),
+            preferences: Preferences::default(),
+            buffers: Buffers::default(),
+            scanouts: BTreeMap::new(),
+            shades: Shades::default(),
+            hands: Hands::default(),
+            dma_bufs: None,
+            events: VecDeque::new(),
+        };
+        state.link_scanouts(scanouts);
+        Ok(state)
+    }
+
     /// Makes the objects of all scanouts, where the compositor knows what these are.
     fn link_scanouts(&mut self, scanouts: usize) {
         let Some(manager) = &self.globals.guests else {
@@ -237,10 +299,16 @@ impl State {
 
     /// Sends what was only noted so far: pointers, and commits that nothing else brought about.
     fn settle(&mut self) {
-        for record in self.scanouts.values_mut() {
+        self.apply_hints(Instant::now());
+        for (id, record) in &mut self.scanouts {
             let Some(window) = &mut record.window else {
                 continue;
             };
+            let hands = &self.hands;
+            let own_way = !hands.follows || hands.is_locked() || hands.draws_on(*id);
+            if record.link.is_none() {
+                record.pointer.look(own_way, hands.points_at(*id));
+            }
             if window.stage == Stage::Mapped {
                 let means = Means {
                     link: record.link.as_ref(),
@@ -251,11 +319,13 @@ impl State {
                         .dma_bufs
                         .as_deref()
                         .map(|maker| maker as &dyn DmaBufMaker),
+                    follows: !own_way,
                 };
                 window.apply_pointer(&mut record.pointer, &means);
-                window.commit_if_dirty();
+                window.commit_if_dirty(*id, &self.globals, &self.handle);
             }
         }
+        self.settle_host_cursors();
     }
 }
 
@@ -295,5 +365,21 @@ impl Display for WaylandDisplay {
             .or_default()
             .pointer
             .update(update);
+    }
+
+    fn set_grab(&mut self, grab: Grab) {
+        self.state.set_grab(grab);
+    }
+
+    fn set_pointer_follows(&mut self, follows: bool) {
+        self.state.hands.follows = follows;
+    }
+
+    fn set_leds(&mut self, leds: Leds) {
+        self.state.set_leds(leds);
+    }
+
+    fn toggle_fullscreen(&mut self, scanout: ScanoutId) {
+        self.state.toggle_fullscreen(scanout);
     }
 }

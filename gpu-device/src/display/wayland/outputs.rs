@@ -1,10 +1,12 @@
-//! The host's monitors: which ones a window is on, and how often they refresh.
+//! The host's monitors: which ones a window is on, how often they refresh, and in which scale they
+//! show things.
 
 use wayland_client::{
     Connection, Dispatch, Proxy, QueueHandle, WEnum,
     protocol::{
         wl_output::{self, Mode, WlOutput},
         wl_registry::{self, WlRegistry},
+        wl_seat::WlSeat,
         wl_surface::{self, WlSurface},
     },
 };
@@ -30,9 +32,16 @@ struct Output {
     number: u32,
     proxy: WlOutput,
     millihertz: u32,
+    scale: i32,
 }
 
 impl Outputs {
+    /// The scale that an output's pictures had best have.
+    pub(super) fn scale(&self, output: &WlOutput) -> i32 {
+        let known = self.plugged.iter().find(|known| known.proxy == *output);
+        known.map_or(1, |known| known.scale)
+    }
+
     fn refresh(&self, output: &WlOutput) -> Option<u32> {
         let known = self.plugged.iter().find(|known| known.proxy == *output)?;
         (known.millihertz != 0).then_some(known.millihertz)
@@ -81,6 +90,7 @@ impl State {
             output.release();
         }
         self.report_all_refreshes();
+        self.rescale_all();
     }
 
     fn report_all_refreshes(&mut self) {
@@ -111,9 +121,20 @@ impl Dispatch<WlRegistry, ()> for State {
                     number,
                     proxy,
                     millihertz: 0,
+                    scale: 1,
                 });
             }
-            wl_registry::Event::GlobalRemove { name } => state.output_removed(name),
+            wl_registry::Event::Global {
+                name: number,
+                interface,
+                version,
+            } if interface == WlSeat::interface().name => {
+                state.seat_added(registry, number, version);
+            }
+            wl_registry::Event::GlobalRemove { name } => {
+                state.output_removed(name);
+                state.seat_removed(name);
+            }
             _ => {}
         }
     }
@@ -128,21 +149,24 @@ impl Dispatch<WlOutput, ()> for State {
         _: &Connection,
         _: &QueueHandle<Self>,
     ) {
-        let wl_output::Event::Mode {
-            flags: WEnum::Value(flags),
-            refresh,
-            ..
-        } = event
-        else {
+        let mut plugged = state.outputs.plugged.iter_mut();
+        let Some(known) = plugged.find(|known| known.proxy == *output) else {
             return;
         };
-        if !flags.contains(Mode::Current) {
-            return;
-        }
-        let mut plugged = state.outputs.plugged.iter_mut();
-        if let Some(known) = plugged.find(|known| known.proxy == *output) {
-            known.millihertz = u32::try_from(refresh).unwrap_or(0);
-            state.report_all_refreshes();
+        match event {
+            wl_output::Event::Mode {
+                flags: WEnum::Value(flags),
+                refresh,
+                ..
+            } if flags.contains(Mode::Current) => {
+                known.millihertz = u32::try_from(refresh).unwrap_or(0);
+                state.report_all_refreshes();
+            }
+            wl_output::Event::Scale { factor } => {
+                known.scale = factor;
+                state.rescale_all();
+            }
+            _ => {}
         }
     }
 }
@@ -165,9 +189,11 @@ impl Dispatch<WlSurface, Owner> for State {
                 window.outputs.push(output);
             }
             wl_surface::Event::Leave { output } => window.outputs.retain(|on| *on != output),
-            // Preferred scale and transform: a guest's pixels are what they are.
+            wl_surface::Event::PreferredBufferScale { factor } => window.scale.prefer(factor),
+            // The transform: a guest's pixels are what they are.
             _ => return,
         }
         state.report_refresh(owner.0);
+        state.rescale(owner.0);
     }
 }

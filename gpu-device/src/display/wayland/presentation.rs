@@ -44,22 +44,38 @@ impl Clock {
 impl State {
     /// A frame callback came, from a host that does not tell more: the frame is as good as shown.
     pub(super) fn report_drawn(&mut self, shown: Shown) {
-        self.report(shown, |Shown { scanout, frame }| DisplayEvent::Presented {
-            scanout,
-            frame,
-            at: None,
-            refresh: Duration::ZERO,
-            zero_copy: false,
-        });
+        self.report_presented(shown, None, Duration::ZERO, false);
     }
 
-    fn report(&mut self, shown: Shown, event: impl FnOnce(Shown) -> DisplayEvent) {
+    fn report_presented(
+        &mut self,
+        Shown { scanout, frame }: Shown,
+        at: Option<Duration>,
+        refresh: Duration,
+        zero_copy: bool,
+    ) {
         // A frame of a window that is gone has been reported with the window.
         let known = self
-            .window(shown.scanout)
-            .is_some_and(|window| window.frames.answer(shown.frame));
+            .window(scanout)
+            .is_some_and(|window| window.frames.presented(frame));
         if known {
-            self.events.push_back(event(shown));
+            self.events.push_back(DisplayEvent::Presented {
+                scanout,
+                frame,
+                at,
+                refresh,
+                zero_copy,
+            });
+        }
+    }
+
+    fn report_discarded(&mut self, Shown { scanout, frame }: Shown) {
+        let last = self
+            .window(scanout)
+            .is_some_and(|window| window.frames.discarded(frame));
+        if last {
+            self.events
+                .push_back(DisplayEvent::Discarded { scanout, frame });
         }
     }
 }
@@ -103,20 +119,10 @@ impl Dispatch<WpPresentationFeedback, Shown> for State {
                     WEnum::Value(kind) => kind,
                     WEnum::Unknown(bits) => Kind::from_bits_truncate(bits),
                 };
-                state.report(*shown, |Shown { scanout, frame }| DisplayEvent::Presented {
-                    scanout,
-                    frame,
-                    at,
-                    refresh: Duration::from_nanos(u64::from(refresh)),
-                    zero_copy: kind.contains(Kind::ZeroCopy),
-                });
+                let refresh = Duration::from_nanos(u64::from(refresh));
+                state.report_presented(*shown, at, refresh, kind.contains(Kind::ZeroCopy));
             }
-            Event::Discarded => {
-                state.report(*shown, |Shown { scanout, frame }| DisplayEvent::Discarded {
-                    scanout,
-                    frame,
-                });
-            }
+            Event::Discarded => state.report_discarded(*shown),
             // The output: `outputs` knows.
             _ => {}
         }

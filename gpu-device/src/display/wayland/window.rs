@@ -7,50 +7,52 @@
 //! ```
 //!
 //! The protocol forbids attaching anything before the first configure, and a window is invisible
-//! until something is attached. What is attached, and when, is decided in `frames`.
+//! until something is attached. What is attached, and when, is decided in `frames`; what the host
+//! says about the window is heard in `toplevel`; what is around the picture is `decoration`'s.
 
 use protocols::virtio_gpu::Rect;
 use wayland_client::{
-    Connection, Dispatch, QueueHandle,
+    Proxy as _, QueueHandle,
     protocol::{wl_output::WlOutput, wl_surface::WlSurface},
 };
 use wayland_protocols::{
-    wp::viewporter::client::wp_viewport::WpViewport,
+    wp::{
+        linux_dmabuf::zv1::client::zwp_linux_dmabuf_feedback_v1::ZwpLinuxDmabufFeedbackV1,
+        viewporter::client::wp_viewport::WpViewport,
+    },
     xdg::{
         decoration::zv1::client::zxdg_toplevel_decoration_v1::{self, ZxdgToplevelDecorationV1},
-        shell::client::{
-            xdg_surface::{self, XdgSurface},
-            xdg_toplevel::{self, XdgToplevel},
-        },
+        shell::client::{xdg_surface::XdgSurface, xdg_toplevel::XdgToplevel},
     },
 };
 
 use super::{
     State,
     cursor::CursorSurface,
+    decoration::{Decoration, TITLE_HEIGHT},
+    formats::{About, VERSION_FEEDBACK},
     frames::Frames,
-    geometry::{Configure, Geometry, Size},
+    geometry::{Geometry, Placed, Rules, Size},
     globals::Globals,
     guest::Link,
+    hints::Hints,
+    preferences::{Fit, Preferences, Scale},
+    scale::Told,
+    titles::Titles,
+    toplevel::{Abilities, Borders, Condition, Incoming},
 };
-use crate::display::{DisplayEvent, ScanoutId};
+use crate::{display::ScanoutId, input::Position};
 
-/// What desktop files and window rules know Lucarne's windows by.
-const APP_ID: &str = "lucarne";
+/// What desktop files, icons and window rules know Lucarne's windows by.
+pub(super) const APP_ID: &str = "lucarne";
 
-/// Longer names are cut: a request must fit into the 4096 bytes of a Wayland message.
-const MAX_TITLE: usize = 200;
+/// The sides that a guest's picture can have, in guest pixels. Linux's driver drops modes outside
+/// of this.
+const SIDES: (u32, u32) = (32, 8192);
 
 /// Which scanout an object on the connection belongs to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Owner(pub(super) ScanoutId);
-
-/// What the windows of a guest are called.
-#[derive(Debug)]
-pub(super) struct Titles {
-    guest: String,
-    several: bool,
-}
 
 /// Where a window is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,12 +69,20 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Window {
     pub(super) surface: WlSurface,
-    role: Role,
+    pub(super) role: Role,
     pub(super) stage: Stage,
     pub(super) geometry: Geometry,
-    /// What the host has said since its last "that is all".
-    incoming: Configure,
+    pub(super) incoming: Incoming,
+    pub(super) condition: Condition,
+    pub(super) abilities: Abilities,
+    pub(super) borders: Borders,
+    pub(super) decoration: Decoration,
+    pub(super) hints: Hints,
+    pub(super) scale: Told,
+    /// What came of it.
+    pub(super) host_scale: Scale,
     applied: Option<View>,
+    /// The part of the buffer that is the picture, where it is not all of it.
     pub(super) crop: Option<Rect>,
     pub(super) frames: Frames,
     pub(super) cursor: Option<CursorSurface>,
@@ -84,90 +94,111 @@ pub(super) struct Window {
 
 /// The objects that make a surface a window.
 #[derive(Debug)]
-struct Role {
+pub(super) struct Role {
     surface: XdgSurface,
-    toplevel: XdgToplevel,
+    pub(super) toplevel: XdgToplevel,
     decoration: Option<ZxdgToplevelDecorationV1>,
     viewport: Option<WpViewport>,
+    /// Which memory the host takes for it.
+    feedback: Option<ZwpLinuxDmabufFeedbackV1>,
+}
+
+/// What a window is opened with.
+#[derive(Clone, Copy)]
+pub(super) struct Means<'a> {
+    pub(super) titles: &'a Titles,
+    pub(super) preferences: &'a Preferences,
+    /// The scanout, on our own compositor.
+    pub(super) link: Option<&'a Link>,
+    pub(super) globals: &'a Globals,
+    pub(super) handle: &'a QueueHandle<State>,
 }
 
 /// How the picture is laid onto the host's screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct View {
-    shown: Size,
+    picture: Placed,
     scaled: bool,
-    crop: Option<Rect>,
-}
-
-impl Titles {
-    pub(super) fn new(guest: &str, scanouts: usize) -> Self {
-        // A zero byte can't travel in a Wayland string.
-        let guest = guest
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(MAX_TITLE)
-            .collect();
-        Self {
-            guest,
-            several: scanouts > 1,
-        }
-    }
-
-    /// The guest's name, fit to be sent.
-    pub(super) fn guest(&self) -> &str {
-        &self.guest
-    }
-
-    fn title(&self, scanout: ScanoutId) -> String {
-        if self.several {
-            format!("{} (screen {})", self.guest, u32::from(scanout.0) + 1)
-        } else {
-            self.guest.clone()
-        }
-    }
+    /// The part of the buffer that is shown, where it is not all of it.
+    source: Option<Rect>,
+    window: Size,
+    title: u32,
+    scale: Scale,
 }
 
 impl Window {
     /// Asks the host for a window for a picture of this size.
-    pub(super) fn open(
-        scanout: ScanoutId,
-        source: Size,
-        titles: &Titles,
-        link: Option<&Link>,
-        globals: &Globals,
-        handle: &QueueHandle<State>,
-    ) -> Self {
-        let surface = globals.compositor.create_surface(handle, Owner(scanout));
-        let xdg_surface = globals
-            .shell
-            .get_xdg_surface(&surface, handle, Owner(scanout));
-        let toplevel = xdg_surface.get_toplevel(handle, Owner(scanout));
+    pub(super) fn open(scanout: ScanoutId, source: Size, means: &Means<'_>) -> Self {
+        let Means {
+            globals, handle, ..
+        } = *means;
+        let owner = Owner(scanout);
+        let surface = globals.compositor.create_surface(handle, owner);
+        let xdg_surface = globals.shell.get_xdg_surface(&surface, handle, owner);
+        let toplevel = xdg_surface.get_toplevel(handle, owner);
         toplevel.set_app_id(APP_ID.to_owned());
-        toplevel.set_title(titles.title(scanout));
-        if let Some(link) = link {
+        toplevel.set_title(means.titles.of(scanout, &means.preferences.release));
+        if let Some(icons) = &globals.icons {
+            let icon = icons.create_icon(handle, ());
+            icon.set_name(APP_ID.to_owned());
+            icons.set_icon(&toplevel, Some(&icon));
+            icon.destroy();
+        }
+        let mut told = Told::default();
+        if let Some(link) = means.link {
             link.set_window(&surface);
-        } else if let Some(tags) = &globals.tags {
-            tags.set_toplevel_tag(&toplevel, format!("scanout-{}", scanout.0));
+        } else {
+            if let Some(tags) = &globals.tags {
+                tags.set_toplevel_tag(&toplevel, format!("scanout-{}", scanout.0));
+            }
+            let scales = globals.scales.as_ref();
+            told = Told::new(scales.map(|it| it.get_fractional_scale(&surface, handle, owner)));
         }
         let decoration = globals.decorations.as_ref().map(|decorations| {
-            let decoration = decorations.get_toplevel_decoration(&toplevel, handle, ());
+            let decoration = decorations.get_toplevel_decoration(&toplevel, handle, owner);
             decoration.set_mode(zxdg_toplevel_decoration_v1::Mode::ServerSide);
             decoration
         });
+        // Our own compositor frames guests as it likes. Others that don't know the question leave
+        // borders to their clients.
+        let borders = match (&decoration, means.link) {
+            (None, None) => Borders::Ours,
+            _ => Borders::Host,
+        };
+        let dmabuf = globals.dmabuf.as_ref();
+        let dmabuf = dmabuf.filter(|it| it.version() >= VERSION_FEEDBACK);
+        let about = About::Window(scanout);
+        let feedback = dmabuf.map(|it| it.get_surface_feedback(&surface, handle, about));
         let viewport = globals.viewporter.as_ref();
         let viewport = viewport.map(|viewporter| viewporter.get_viewport(&surface, handle, ()));
+        let rules = Rules {
+            // Our own compositor lays the picture onto the monitor.
+            fit: match means.link {
+                Some(_) => Fit::Stretch,
+                None => means.preferences.fit,
+            },
+            scales: viewport.is_some(),
+        };
         surface.commit();
         Self {
             surface,
             stage: Stage::AwaitingConfigure,
-            geometry: Geometry::new(source, viewport.is_some()),
+            geometry: Geometry::new(source, rules),
             role: Role {
                 surface: xdg_surface,
                 toplevel,
                 decoration,
                 viewport,
+                feedback,
             },
-            incoming: Configure::default(),
+            incoming: Incoming::default(),
+            condition: Condition::default(),
+            abilities: Abilities::default(),
+            borders,
+            decoration: Decoration::default(),
+            hints: Hints::default(),
+            scale: told,
+            host_scale: Scale::ONE,
             applied: None,
             crop: None,
             frames: Frames::default(),
@@ -180,22 +211,20 @@ impl Window {
     /// Brings size, crop and opaque region to where they should be, for the next commit. Returns
     /// whether anything changed.
     pub(super) fn apply_view(&mut self, globals: &Globals, handle: &QueueHandle<State>) -> bool {
-        let view = View {
-            shown: self.geometry.shown(),
-            scaled: self.geometry.is_scaled(),
-            crop: self.crop,
-        };
-        if self.applied.replace(view) == Some(view) {
+        let view = self.view();
+        let before = self.applied.replace(view);
+        if before == Some(view) {
             return false;
         }
-        let (width, height) = (pixels(view.shown.width), pixels(view.shown.height));
+        let placed = view.picture;
+        let (width, height) = (pixels(placed.size.width), pixels(placed.size.height));
         if let Some(viewport) = &self.role.viewport {
-            match view.crop {
-                Some(crop) => viewport.set_source(
-                    f64::from(crop.x),
-                    f64::from(crop.y),
-                    f64::from(crop.width),
-                    f64::from(crop.height),
+            match view.source {
+                Some(part) => viewport.set_source(
+                    f64::from(part.x),
+                    f64::from(part.y),
+                    f64::from(part.width),
+                    f64::from(part.height),
                 ),
                 None => viewport.set_source(-1.0, -1.0, -1.0, -1.0),
             }
@@ -205,8 +234,16 @@ impl Window {
                 viewport.set_destination(-1, -1);
             }
         }
-        // Without it the window would be as large as picture and pointer together.
-        self.role.surface.set_window_geometry(0, 0, width, height);
+        // Without it the window would be as large as picture, pointer and shadow together.
+        self.role.surface.set_window_geometry(
+            -pixels(placed.x),
+            -pixels(placed.y.saturating_add(view.title)),
+            pixels(view.window.width),
+            pixels(view.window.height.saturating_add(view.title)),
+        );
+        if before.map(|before| (before.scale, before.title)) != Some((view.scale, view.title)) {
+            self.limit(view);
+        }
         let opaque = globals.compositor.create_region(handle, ());
         opaque.add(0, 0, width, height);
         self.surface.set_opaque_region(Some(&opaque));
@@ -214,10 +251,44 @@ impl Window {
         true
     }
 
+    fn view(&self) -> View {
+        let moved = |by: Rect, part: Rect| Rect {
+            x: by.x.saturating_add(part.x),
+            y: by.y.saturating_add(part.y),
+            ..part
+        };
+        View {
+            picture: self.geometry.picture(),
+            scaled: self.geometry.is_scaled(),
+            source: match (self.crop, self.geometry.cut()) {
+                (crop, None) => crop,
+                (None, cut) => cut,
+                (Some(crop), Some(cut)) => Some(moved(crop, cut)),
+            },
+            window: self.geometry.window(),
+            title: if self.has_title() { TITLE_HEIGHT } else { 0 },
+            scale: self.geometry.scale(),
+        }
+    }
+
+    /// Tells the host which sizes a guest can have at all.
+    fn limit(&self, View { title, scale, .. }: View) {
+        let [least, most] = [SIDES.0, SIDES.1].map(|side| pixels(scale.logical(side)));
+        let title = pixels(title);
+        let toplevel = &self.role.toplevel;
+        toplevel.set_min_size(least, least.saturating_add(title));
+        toplevel.set_max_size(most, most.saturating_add(title));
+    }
+
     /// Sends what only waits for a commit of the surface.
-    pub(super) fn commit_if_dirty(&mut self) {
+    pub(super) fn commit_if_dirty(
+        &mut self,
+        scanout: ScanoutId,
+        globals: &Globals,
+        handle: &QueueHandle<State>,
+    ) {
         if std::mem::take(&mut self.dirty) {
-            self.surface.commit();
+            self.commit_again(scanout, globals, handle);
         }
     }
 }
@@ -226,11 +297,17 @@ impl Drop for Window {
     fn drop(&mut self) {
         // The protocol wants the inner roles gone before the outer ones, the surface last.
         self.cursor = None;
+        self.decoration = Decoration::default();
+        self.hints = Hints::default();
+        self.scale = Told::default();
         if let Some(decoration) = &self.role.decoration {
             decoration.destroy();
         }
         if let Some(viewport) = &self.role.viewport {
             viewport.destroy();
+        }
+        if let Some(feedback) = &self.role.feedback {
+            feedback.destroy();
         }
         self.role.toplevel.destroy();
         self.role.surface.destroy();
@@ -243,105 +320,58 @@ pub(super) fn pixels(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-/// Reads a toplevel's states: whether its size is dictated, and whether it is being resized.
-fn read_states(configure: &mut Configure, states: &[u8]) {
-    use xdg_toplevel::State as Toplevel;
-    let (states, _) = states.as_chunks::<4>();
-    for state in states {
-        match Toplevel::try_from(u32::from_ne_bytes(*state)) {
-            Ok(Toplevel::Resizing) => configure.resizing = true,
-            Ok(
-                Toplevel::Maximized
-                | Toplevel::Fullscreen
-                | Toplevel::TiledLeft
-                | Toplevel::TiledRight
-                | Toplevel::TiledTop
-                | Toplevel::TiledBottom,
-            ) => configure.fixed = true,
-            _ => {}
-        }
-    }
-}
-
-impl Dispatch<XdgToplevel, Owner> for State {
-    fn event(
-        state: &mut Self,
-        _: &XdgToplevel,
-        event: xdg_toplevel::Event,
-        owner: &Owner,
-        _: &Connection,
-        _: &QueueHandle<Self>,
-    ) {
-        match event {
-            xdg_toplevel::Event::Configure {
-                width,
-                height,
-                states,
-            } => {
-                if let Some(window) = state.window(owner.0) {
-                    window.incoming = Configure::default();
-                    window.incoming.size = Size {
-                        width: u32::try_from(width).unwrap_or(0),
-                        height: u32::try_from(height).unwrap_or(0),
-                    };
-                    read_states(&mut window.incoming, &states);
-                }
-            }
-            xdg_toplevel::Event::Close => {
-                state
-                    .events
-                    .push_back(DisplayEvent::CloseRequested(owner.0));
-            }
-            // Bounds and abilities of the host: hints for windows that choose their size.
-            _ => {}
-        }
-    }
-}
-
-impl Dispatch<XdgSurface, Owner> for State {
-    fn event(
-        state: &mut Self,
-        xdg_surface: &XdgSurface,
-        event: xdg_surface::Event,
-        owner: &Owner,
-        _: &Connection,
-        _: &QueueHandle<Self>,
-    ) {
-        let xdg_surface::Event::Configure { serial } = event else {
-            return;
-        };
-        xdg_surface.ack_configure(serial);
-        if let Some(size) = state.configured(owner.0) {
-            state.events.push_back(DisplayEvent::Resized {
-                scanout: owner.0,
-                width: size.width,
-                height: size.height,
-            });
-        }
-        state.show(owner.0);
-    }
-}
-
 impl State {
-    /// The host has said all about a window's new state. Returns the size that the guest shall
-    /// be asked for.
-    fn configured(&mut self, scanout: ScanoutId) -> Option<Size> {
-        let record = self.scanouts.get_mut(&scanout)?;
-        let window = record.window.as_mut()?;
-        let asked = window.geometry.configure(window.incoming);
-        match window.stage {
-            Stage::AwaitingConfigure => window.stage = Stage::Configured,
-            Stage::Configured => {}
-            Stage::Mapped => {
-                // The old picture is scaled at once; the guest's new one comes when it comes.
-                // The host waits for a commit after every configure, changed or not.
-                let changed = window.apply_view(&self.globals, &self.handle);
-                if changed && record.link.is_none() {
-                    record.pointer.place_again();
-                }
-                window.dirty = true;
-            }
+    /// The window of a scanout, which is opened if there is none.
+    pub(super) fn window_for(&mut self, scanout: ScanoutId, source: Size) {
+        let record = self.scanouts.entry(scanout).or_default();
+        if record.window.is_some() {
+            return;
         }
-        asked
+        // A scanout that was plugged in later.
+        if let (None, Some(manager)) = (&record.link, &self.globals.guests) {
+            let link = Link::new(manager, self.titles.guest(), scanout, &self.handle);
+            record.link = Some(link);
+        }
+        let renamed = self.titles.opened(scanout);
+        let means = Means {
+            titles: &self.titles,
+            preferences: &self.preferences,
+            link: record.link.as_ref(),
+            globals: &self.globals,
+            handle: &self.handle,
+        };
+        record.window = Some(Window::open(scanout, source, &means));
+        if renamed {
+            let scanouts: Vec<ScanoutId> = self.scanouts.keys().copied().collect();
+            let others = scanouts.into_iter().filter(|other| *other != scanout);
+            others.for_each(|other| self.retitle(other));
+        }
+        self.rescale(scanout);
+    }
+
+    /// Says in every title how the guest's machine is; `None` for one that runs.
+    pub(super) fn set_machine(&mut self, words: Option<&str>) {
+        self.titles.set_machine(words);
+        let scanouts: Vec<ScanoutId> = self.scanouts.keys().copied().collect();
+        scanouts
+            .into_iter()
+            .for_each(|scanout| self.retitle(scanout));
+    }
+
+    /// Tells the host what a window is called now.
+    pub(super) fn retitle(&mut self, scanout: ScanoutId) {
+        let title = self.titles.of(scanout, &self.preferences.release);
+        if let Some(window) = self.window(scanout) {
+            window.role.toplevel.set_title(title);
+            self.redress(scanout);
+        }
+    }
+
+    /// Where on a scanout's picture a place of its window's surface is.
+    pub(super) fn position(&self, scanout: ScanoutId, x: f64, y: f64) -> Position {
+        let record = self.scanouts.get(&scanout);
+        let window = record.and_then(|record| record.window.as_ref());
+        let (x, y) = window.map_or((x, y), |window| window.geometry.to_picture(x, y));
+        Position { scanout, x, y }
     }
 }

@@ -23,7 +23,7 @@ use crate::{
         BufferId, DisplayEvent, Frame, FrameId, PixelMemory, Refused, ScanoutId,
         recording::{Call, RecordingDisplay},
     },
-    gpu::{Context, FlushId, Gpu, Limits, Mode, Options, Prefer, Reply},
+    gpu::{Context, FlushId, Gpu, Limits, Mode, Options, PlugError, Prefer, Reply},
     memory::{DmaBufMaker, GuestRam, Piece, testing},
 };
 
@@ -91,6 +91,7 @@ impl Fixture {
                 height: 480,
                 millihertz: 60_000,
             }],
+            connectors: 1,
             limits: Limits::default(),
             prefer: Prefer::Auto,
             dma_bufs: None,
@@ -176,6 +177,21 @@ impl Fixture {
         self.gpu.verify_invariants();
     }
 
+    pub(super) fn plug(
+        &mut self,
+        scanout: ScanoutId,
+        size: Option<(u32, u32)>,
+    ) -> Result<(), PlugError> {
+        let mut context = Context {
+            ram: &self.ram,
+            display: &mut self.display,
+            now: self.now,
+        };
+        let outcome = self.gpu.plug(scanout, size, &mut context);
+        self.gpu.verify_invariants();
+        outcome
+    }
+
     /// The guest is stopped.
     pub(super) fn stop(&mut self) {
         let mut context = Context {
@@ -184,6 +200,24 @@ impl Fixture {
             now: self.now,
         };
         self.gpu.keep_pictures(&mut context);
+        self.gpu.verify_invariants();
+    }
+
+    /// The host is gone; what it knew is forgotten.
+    pub(super) fn lose_host(&mut self) {
+        self.gpu.host_gone();
+        self.display = RecordingDisplay::new();
+        self.gpu.verify_invariants();
+    }
+
+    /// Another host is there.
+    pub(super) fn find_host(&mut self) {
+        let mut context = Context {
+            ram: &self.ram,
+            display: &mut self.display,
+            now: self.now,
+        };
+        self.gpu.host_is_there(&mut context);
         self.gpu.verify_invariants();
     }
 

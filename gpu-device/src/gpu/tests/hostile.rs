@@ -27,6 +27,9 @@ enum Op {
     RamBack,
     Stop,
     Reset,
+    /// The host is gone, or gone and another one there.
+    HostGone,
+    HostThere,
 }
 
 /// A number that is often near something: an id, a size, an edge.
@@ -114,6 +117,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(Op::RamBack),
         1 => Just(Op::Stop),
         1 => Just(Op::Reset),
+        1 => Just(Op::HostGone),
+        2 => Just(Op::HostThere),
     ]
 }
 
@@ -125,12 +130,15 @@ struct Host {
     held: Vec<(BufferId, Option<Vec<u8>>)>,
     waiting: Vec<crate::gpu::FlushId>,
     mapped: HashMap<BufferId, bool>,
+    gone: bool,
 }
 
 impl Host {
     /// Takes in what the device did.
     fn take(&mut self, f: &mut Fixture) {
         for call in f.display.take_calls() {
+            let shows = matches!(call, Call::Import { .. } | Call::Present(..));
+            assert!(!(self.gone && shows), "shown to nobody: {call:?}");
             match call {
                 Call::Present(scanout, frame) => {
                     let (layout, memory) = &f.display.buffers[&frame.buffer];
@@ -148,11 +156,26 @@ impl Host {
                     self.held.retain(|(held, _)| *held != buffer);
                     self.mapped.remove(&buffer);
                 }
-                Call::Import { .. } | Call::Disable(_) | Call::Cursor(..) => {}
+                Call::Import { .. }
+                | Call::Disable(_)
+                | Call::Cursor(..)
+                | Call::SetGrab(_)
+                | Call::SetPointerFollows(_)
+                | Call::SetLeds(_)
+                | Call::ToggleFullscreen(_) => {}
             }
         }
         let answered = f.answered();
         self.waiting.retain(|id| !answered.contains(id));
+    }
+
+    /// It is gone with all that it has.
+    fn lose(&mut self, f: &mut Fixture) {
+        f.lose_host();
+        self.in_flight.clear();
+        self.held.clear();
+        self.mapped.clear();
+        self.gone = true;
     }
 
     fn is_slot(&mut self, f: &Fixture, buffer: BufferId, memory: &PixelMemory) -> bool {
@@ -247,6 +270,12 @@ fn carry_out(f: &mut Fixture, host: &mut Host, op: Op) {
             f.reset();
             host.waiting.clear();
             drive(f);
+        }
+        Op::HostGone => host.lose(f),
+        Op::HostThere => {
+            host.lose(f);
+            host.gone = false;
+            f.find_host();
         }
         Op::Shown(..) | Op::Released(_) | Op::Refused(_) => {}
     }

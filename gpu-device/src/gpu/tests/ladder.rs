@@ -346,6 +346,27 @@ fn a_format_that_the_host_does_not_take_is_copied_and_converted() {
 }
 
 #[test]
+fn what_was_refused_is_tried_again_once_the_host_takes_more() {
+    let (mut f, _) = Fixture::with_dma_bufs();
+    f.display.refuse_dma_bufs = Some(Refused::FormatNotOffered);
+    show_blob(&mut f);
+    let copied = f.frame();
+    f.shown(copied.id);
+    f.display.refuse_dma_bufs = None;
+    f.ok(flush(1, WHOLE));
+    let frame = f.frame();
+    f.shown(frame.id);
+    assert_eq!(reason(&f).as_deref(), Some("format_not_offered"));
+
+    f.event(DisplayEvent::FormatsChanged);
+    f.ok(flush(1, WHOLE));
+    let frame = f.frame();
+    f.presented(frame.id, true);
+    assert_eq!(reason(&f), None);
+    assert_eq!(f.stats().path, PresentPath::DmabufPlane);
+}
+
+#[test]
 fn a_late_refusal_of_a_blob_shows_the_picture_again_as_a_copy() {
     let (mut f, _) = Fixture::with_dma_bufs();
     show_blob(&mut f);

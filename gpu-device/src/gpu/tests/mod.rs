@@ -2,6 +2,7 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "test data is small")]
 
+mod attach;
 mod commands;
 mod cursor;
 mod fixture;
@@ -11,4 +12,7 @@ mod invariants;
 mod keep;
 mod ladder;
 mod memory;
+mod plug;
 mod scanouts;
+mod screens;
+mod step;

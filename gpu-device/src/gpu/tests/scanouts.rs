@@ -251,6 +251,7 @@ fn a_window_that_is_resized_offers_its_size_once_it_has_settled() {
             scanout: SCREEN,
             width,
             height: 500,
+            dpi: 96,
         });
         assert!(!f.gpu.display_changed());
     }
@@ -309,6 +310,7 @@ fn a_scanout_that_fills_a_monitor_has_that_monitors_edid() {
         scanout: SCREEN,
         width: 3840,
         height: 2160,
+        dpi: 96,
     });
     f.event(told(&monitor));
     assert_eq!(f.gpu.next_deadline(), None);
@@ -366,6 +368,7 @@ fn events_of_unknown_scanouts_and_frames_are_ignored() {
         scanout,
         width: 1,
         height: 1,
+        dpi: 96,
     });
     f.event(DisplayEvent::RefreshChanged {
         scanout,

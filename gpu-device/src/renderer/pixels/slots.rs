@@ -265,6 +265,15 @@ impl Slots {
         true
     }
 
+    /// Notes that there is no host any more that would know a slot, hold one, or have refused them.
+    pub fn host_gone(&mut self) {
+        for slot in &mut self.slots {
+            slot.buffer = None;
+            slot.holds = 0;
+        }
+        self.refused = None;
+    }
+
     fn slot_with(&mut self, buffer: BufferId) -> Option<&mut Slot> {
         self.slots
             .iter_mut()
@@ -291,6 +300,12 @@ impl Slots {
     /// Why the slots can't be imported as dma-bufs, once that is known.
     pub fn refused(&self) -> Option<Refused> {
         self.refused
+    }
+
+    /// Notes that the slots may be imported as dma-bufs after all; those that the host has as
+    /// shared memory stay that.
+    pub fn try_again(&mut self) {
+        self.refused = None;
     }
 
     /// Notes why the slots can't be imported as dma-bufs.

@@ -5,6 +5,7 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use super::*;
 use crate::vhost_user::{
+    config_space::ConfigSpace,
     dialect::Dialect,
     testing::{DriverRing, Ram},
 };
@@ -14,7 +15,7 @@ const FEATURES: u64 = 1 << 30 | 1 << 32;
 
 /// A handler and the guest memory that its front-end shares, at another user address.
 struct Fixture {
-    handler: Handler,
+    handler: Handler<ConfigSpace>,
     ram: Ram,
     drivers: [DriverRing; 2],
 }
@@ -26,7 +27,7 @@ impl Fixture {
             DriverRing::new(&ram, 0x1000, 16),
             DriverRing::new(&ram, 0x4000, 16),
         ];
-        let mut handler = Handler::new(1).unwrap();
+        let mut handler = Handler::new(ConfigSpace::new(1)).unwrap();
         handler
             .set_protocol_features(features::protocol().bits())
             .unwrap();
@@ -82,10 +83,10 @@ impl Fixture {
     fn command(&mut self) {
         let head = self.drivers[0].chain(&[(0x8000, 24, 0)]);
         self.drivers[0].offer(head);
-        let mut scratch = super::super::rings::Scratch::default();
+        let mut scratch = super::super::commands::Scratch::default();
         self.handler.rings[0].look_at_it();
         self.handler.rings[0].serve(&self.ram.map, &mut scratch, &mut |_, _| {
-            gpu::Reply::Now(protocols::virtio_gpu::Response::OkNodata)
+            crate::gpu::Reply::Now(protocols::virtio_gpu::Response::OkNodata)
         });
     }
 
@@ -238,7 +239,7 @@ fn memory_may_go_and_come_back_under_running_rings() {
 #[test]
 fn no_shared_memory_regions_exist() {
     assert_eq!(
-        Handler::new(1)
+        Handler::new(ConfigSpace::new(1))
             .unwrap()
             .get_shmem_config()
             .unwrap()

@@ -6,10 +6,11 @@ use std::{
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, sendmsg};
 
 use super::*;
+use crate::vhost_user::config_space::ConfigSpace;
 
 /// A session and the front-end's end of its socket.
 struct Fixture {
-    session: Session,
+    session: Session<ConfigSpace>,
     peer: UnixStream,
 }
 
@@ -18,7 +19,7 @@ impl Fixture {
         let (ours, peer) = UnixStream::pair().unwrap();
         peer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         Self {
-            session: Session::new(ours, 1).unwrap(),
+            session: Session::new(ours, ConfigSpace::new(1)).unwrap(),
             peer,
         }
     }

@@ -1,13 +1,15 @@
 //! A disk image for QEMU: its format, by what the file begins with.
 
 use std::{
-    ffi::OsString,
     fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
-use super::{Error, joined};
+use super::{
+    Error,
+    line::{Line, Slot, joined},
+};
 
 /// A disk image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,22 +47,24 @@ impl Disk {
         Ok(Self { path, format })
     }
 
-    pub(super) fn arguments(&self, arguments: &mut Vec<OsString>) {
-        let (options, format) = match self.format {
-            Format::Qcow2 => ("if=virtio", "qcow2"),
-            Format::Vmdk => ("if=virtio", "vmdk"),
-            Format::Vdi => ("if=virtio", "vdi"),
-            Format::Vhdx => ("if=virtio", "vhdx"),
-            Format::Raw => ("if=virtio", "raw"),
-            Format::Iso => ("media=cdrom,readonly=on", "raw"),
+    pub(super) fn arguments(&self, line: &mut Line) {
+        let format = match self.format {
+            Format::Qcow2 => "qcow2",
+            Format::Vmdk => "vmdk",
+            Format::Vdi => "vdi",
+            Format::Vhdx => "vhdx",
+            Format::Raw => "raw",
+            Format::Iso => {
+                let drive = joined("media=cdrom,readonly=on,format=raw,file=", &self.path);
+                line.option("-drive", drive);
+                return;
+            }
         };
-        arguments.push("-drive".into());
         // The format is always said: QEMU's guess would let a guest turn a raw image into one
-        // that names other files of the host.
-        arguments.push(joined(
-            &format!("{options},format={format},file="),
-            &self.path,
-        ));
+        // that names other files of the host. What the guest deletes, the image gives back.
+        let drive = format!("if=none,id=disk,format={format},discard=unmap,file=");
+        line.option("-drive", joined(&drive, &self.path));
+        line.device("virtio-blk-pci,drive=disk", Slot::Disk);
     }
 }
 
@@ -95,10 +99,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, begin).unwrap();
-        let mut arguments = Vec::new();
-        Disk::open(&path).unwrap().arguments(&mut arguments);
-        let text = arguments[1].to_str().unwrap().to_owned();
+        let mut line = Line::default();
+        Disk::open(&path).unwrap().arguments(&mut line);
+        let words: Vec<_> = line.finish(&[]).into_iter().skip(1).collect();
+        let text = words.join(" ".as_ref()).into_string().unwrap();
         text.replace(folder.path().to_str().unwrap(), "")
+    }
+
+    fn disk(format: &str, file: &str) -> String {
+        format!(
+            "if=none,id=disk,format={format},discard=unmap,file={file} \
+             -device virtio-blk-pci,drive=disk,addr=0x11"
+        )
     }
 
     #[test]
@@ -113,19 +125,13 @@ mod tests {
             (b"", "raw"),
             (&[0; 512], "raw"),
         ] {
-            assert_eq!(
-                drive("disk.img", begin),
-                format!("if=virtio,format={format},file=/disk.img")
-            );
+            assert_eq!(drive("disk.img", begin), disk(format, "/disk.img"));
         }
     }
 
     #[test]
     fn a_name_can_lie_but_for_a_cd() {
-        assert_eq!(
-            drive("x.raw", b"QFI\xfb"),
-            "if=virtio,format=qcow2,file=/x.raw"
-        );
+        assert_eq!(drive("x.raw", b"QFI\xfb"), disk("qcow2", "/x.raw"));
         assert_eq!(
             drive("x.ISO", b""),
             "media=cdrom,readonly=on,format=raw,file=/x.ISO"
@@ -134,6 +140,6 @@ mod tests {
 
     #[test]
     fn commas_are_doubled() {
-        assert_eq!(drive("a,b.img", b""), "if=virtio,format=raw,file=/a,,b.img");
+        assert_eq!(drive("a,b.img", b""), disk("raw", "/a,,b.img"));
     }
 }

@@ -1,20 +1,20 @@
 //! What QEMU boots a disk with.
 
-use std::{
-    ffi::OsString,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use config::guest;
 
-use super::{super::Seat, Error, joined};
+use super::{
+    super::{FileCopy, Seat},
+    Error,
+    line::{Line, joined},
+};
 
 /// Firmware other than QEMU's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Firmware {
     /// UEFI: its code, and this run's copy of its variables.
-    Flash { code: PathBuf, variables: PathBuf },
+    Flash { code: PathBuf, variables: FileCopy },
     /// One file.
     Rom(PathBuf),
 }
@@ -72,18 +72,17 @@ impl Firmware {
         }
     }
 
-    pub(super) fn arguments(&self, arguments: &mut Vec<OsString>) {
+    /// `copies`: files that must be made before QEMU starts.
+    pub(super) fn arguments(self, line: &mut Line, copies: &mut Vec<FileCopy>) {
         match self {
             Self::Flash { code, variables } => {
-                arguments.push("-drive".into());
-                arguments.push(joined("if=pflash,format=raw,readonly=on,file=", code));
-                arguments.push("-drive".into());
-                arguments.push(joined("if=pflash,format=raw,file=", variables));
+                let code = joined("if=pflash,format=raw,readonly=on,file=", &code);
+                line.option("-drive", code);
+                let drive = joined("if=pflash,format=raw,file=", &variables.to);
+                line.option("-drive", drive);
+                copies.push(variables);
             }
-            Self::Rom(path) => {
-                arguments.push("-bios".into());
-                arguments.push(path.into());
-            }
+            Self::Rom(path) => line.option("-bios", path),
         }
     }
 }
@@ -102,27 +101,11 @@ fn uefi(seat: Seat<'_>, architecture: &'static str) -> Result<Firmware, Error> {
     // Boot entries that the guest adds live as long as this program; the removable-media path
     // \EFI\BOOT is found without them.
     let variables = seat.folder.join(format!("{}.vars", seat.name));
-    if !variables.exists() {
-        fs::copy(template, &variables).map_err(|source| Error::File {
-            attempt: "copy the firmware's variables to",
-            path: variables.clone(),
-            source,
-        })?;
-        make_writable(&variables)?;
-    }
     Ok(Firmware::Flash {
         code: code.to_owned(),
-        variables,
-    })
-}
-
-/// The distribution's template is read-only, and a copy inherits that.
-fn make_writable(path: &Path) -> Result<(), Error> {
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).map_err(
-        |source| Error::File {
-            attempt: "make the firmware's variables writable in",
-            path: path.to_owned(),
-            source,
+        variables: FileCopy {
+            from: template.to_owned(),
+            to: variables,
         },
-    )
+    })
 }

@@ -7,7 +7,11 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{super::find_program, Dialect, Error};
+use super::{
+    super::find_program,
+    Dialect, Error,
+    sound::{self, Player},
+};
 
 /// A version; patch levels make no difference here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,8 +35,10 @@ pub struct Installed {
     pub program: PathBuf,
     /// Its version.
     pub version: Version,
-    /// Those of [`Dialect::ALL`]'s devices that it has.
+    /// Those of the devices that depend on how it was built.
     pub devices: BTreeSet<String>,
+    /// Its ways of playing sound.
+    pub audio_drivers: BTreeSet<String>,
     /// Whether it was built with user-mode networking.
     pub has_user_network: bool,
 }
@@ -60,7 +66,13 @@ impl Installed {
         let devices = Dialect::ALL
             .into_iter()
             .map(Dialect::device)
-            .filter(|device| ask(&file, &["-device", &format!("{device},help")]).is_ok());
+            .chain([sound::HDA, sound::VIRTIO])
+            // For one that it does not have it prints nothing, and ends well.
+            .filter(|device| {
+                ask(&file, &["-device", &format!("{device},help")])
+                    .is_ok_and(|text| !text.trim().is_empty())
+            });
+        let audio_drivers = ask(&file, &["-audiodev", "help"]).unwrap_or_default();
         // A QEMU too old for this question has user-mode networking.
         let has_user_network = ask(&file, &["-netdev", "help"])
             .map_or(true, |text| text.lines().any(|line| line.trim() == "user"));
@@ -70,6 +82,10 @@ impl Installed {
                 problem: format!("it says {:?}", version.lines().next().unwrap_or_default()),
             })?,
             devices: devices.map(str::to_owned).collect(),
+            audio_drivers: audio_drivers
+                .lines()
+                .map(|line| line.trim().to_owned())
+                .collect(),
             has_user_network,
             program: file,
         })
@@ -79,6 +95,12 @@ impl Installed {
     #[must_use]
     pub fn has_device(&self, name: &str) -> bool {
         self.devices.contains(name)
+    }
+
+    /// Whether it can play sound there.
+    #[must_use]
+    pub(super) fn plays_on(&self, player: Player) -> bool {
+        self.audio_drivers.contains(player.driver())
     }
 
     /// The architecture that it emulates, from its name. A program without one in its name, like

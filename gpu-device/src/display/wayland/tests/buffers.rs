@@ -1,6 +1,6 @@
 //! Imports, and when memory may be written again.
 
-use super::*;
+use super::{requests::send_formats, *};
 
 fn refused(buffer: BufferId) -> DisplayEvent {
     DisplayEvent::ImportRefused(buffer, Refused::ImportFailed)
@@ -83,6 +83,32 @@ fn formats_can_change_while_running() {
     };
     assert_eq!(import(Format::Xrgb8888), Ok(()));
     assert_eq!(import(Format::Bgrx8888), Err(Refused::FormatNotOffered));
+}
+
+#[test]
+fn what_the_host_takes_of_a_window_counts_while_there_is_the_window() {
+    let mut scene = Scene::running();
+    let own = scene.host.desk.feedbacks[1].clone();
+    let import = |scene: &mut Scene, format| {
+        let layout = PixelLayout {
+            format,
+            ..layout(WIDTH, HEIGHT)
+        };
+        scene.display.import(B, layout, dmabuf(WIDTH, HEIGHT))
+    };
+    // What is known already is no news.
+    send_formats(&own, &[Format::Bgrx8888]);
+    assert_eq!(scene.events(), []);
+    send_formats(&own, &[Format::Xrgb8888]);
+    assert_eq!(scene.events(), [DisplayEvent::FormatsChanged]);
+    assert_eq!(import(&mut scene, Format::Xrgb8888), Ok(()));
+    assert_eq!(import(&mut scene, Format::Bgrx8888), Ok(()));
+
+    scene.display.disable(SCREEN);
+    assert_eq!(
+        import(&mut scene, Format::Xrgb8888),
+        Err(Refused::FormatNotOffered)
+    );
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Starting and ending of the connection.
 
-use wayland_client::Connection;
+use std::time::Duration;
 
 use super::{
-    super::{ConnectError, globals::Offer as Listed},
+    super::{Attempt, ConnectError, deadline},
     host::already,
+    requests::{seat::HandOffer, windows::WindowOffer},
     *,
 };
 
@@ -36,10 +37,12 @@ fn compositor_with_the_bare_minimum_will_do() {
         viewporter: false,
         presentation: false,
         decorations: false,
+        windows: WindowOffer::default(),
         tags: false,
         guests: false,
         dmabuf: 0,
         clock: 0,
+        hands: HandOffer::default(),
     };
     assert!(connect(least).is_ok());
 }
@@ -47,9 +50,29 @@ fn compositor_with_the_bare_minimum_will_do() {
 #[test]
 fn compositor_that_says_nothing_is_not_waited_for_without_end() {
     let (_host, socket) = Host::new(Offer::default());
-    let connection = Connection::from_socket(socket.into()).unwrap();
-    let error = Listed::ask(&connection, already()).unwrap_err();
+    let source = WaylandSource::Socket(socket);
+    let mut attempt = Attempt::begin(source, "guest", 1, already()).unwrap();
+    let error = attempt.step().unwrap_err();
     assert!(matches!(error, ConnectError::TimedOut), "{error}");
+}
+
+#[test]
+fn a_slow_compositor_is_asked_step_by_step_and_never_waited_for() {
+    let (mut host, socket) = Host::new(Offer::default());
+    let source = WaylandSource::Socket(socket);
+    let mut attempt = Attempt::begin(source, "guest", 1, deadline()).unwrap();
+    let mut steps = 0;
+    let display = loop {
+        steps += 1;
+        assert!(attempt.step().unwrap().is_none(), "nothing has arrived");
+        host.serve();
+        if let Some(display) = attempt.step().unwrap() {
+            break display;
+        }
+    };
+    assert_eq!(steps, 2, "the list, and then the rest");
+    assert!(attempt.deadline() > already() + Duration::from_secs(1));
+    assert!(!display.wants_write());
 }
 
 #[test]
@@ -121,15 +144,13 @@ fn loss_of_the_compositor_is_reported_once_and_the_display_stays_harmless() {
 }
 
 #[test]
-fn protocol_errors_end_the_connection_with_the_compositors_words() {
+fn protocol_errors_end_the_connection_and_are_named() {
     let mut scene = Scene::running();
     scene.host.post_error("nobody wanted that");
     scene.host.serve();
     let lost = scene.display.dispatch().unwrap_err().to_string();
-    assert!(
-        lost.contains("nobody wanted that") && lost.contains("xdg_wm_base"),
-        "{lost}"
-    );
+    assert!(lost.contains("protocol error 4 of xdg_wm_base"), "{lost}");
+    assert!(!lost.contains(": ."), "{lost}");
 }
 
 #[test]

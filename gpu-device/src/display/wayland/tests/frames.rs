@@ -124,6 +124,52 @@ fn drawn_frames_are_not_zero_copy() {
 }
 
 #[test]
+fn a_commit_without_a_new_picture_does_not_cost_the_frame_its_presentation() {
+    let mut scene = Scene::running();
+    let frame = scene.present(A);
+    scene.pump();
+    scene.log();
+    scene.configure((80, 40), &[]);
+    assert!(scene.log().contains(&"window 0: feedback".to_owned()));
+    scene.events();
+    // As sway and weston do with the feedback of what they have not shown yet.
+    scene.host.discarded(0);
+    assert_eq!(scene.events(), []);
+    scene.host.presented(0, 7, Kind::Vsync);
+    let events = scene.events();
+    assert!(
+        matches!(events[..], [DisplayEvent::Presented { frame: shown, .. }] if shown == frame),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn a_frame_is_discarded_when_the_last_commit_that_it_was_part_of_is() {
+    let mut scene = Scene::running();
+    let frame = scene.present(A);
+    scene.configure((80, 40), &[]);
+    scene.events();
+    scene.host.discarded(0);
+    assert_eq!(scene.events(), []);
+    scene.host.discarded(0);
+    assert_eq!(scene.events(), [discarded(frame)]);
+}
+
+#[test]
+fn a_frame_that_was_shown_is_not_asked_for_again() {
+    let mut scene = Scene::running();
+    scene.present(A);
+    scene.pump();
+    scene.host.presented(0, 7, Kind::Vsync);
+    scene.events();
+    scene.log();
+    scene.configure((80, 40), &[]);
+    let log = scene.log();
+    assert!(log.contains(&"window 0: commit".to_owned()), "{log:?}");
+    assert!(!log.contains(&"window 0: feedback".to_owned()), "{log:?}");
+}
+
+#[test]
 fn times_of_another_clock_are_left_out() {
     let mut scene = Scene::with(Offer {
         clock: 0,

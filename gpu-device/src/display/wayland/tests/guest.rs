@@ -223,12 +223,21 @@ fn a_pointer_survives_its_window() {
 }
 
 #[test]
-fn a_scanout_that_was_not_announced_is_an_ordinary_window() {
+fn a_scanout_that_is_plugged_in_later_is_announced_with_its_window() {
     let mut scene = Scene::with(ours());
     scene.import_shm(A);
+    scene.events();
     scene.present_on(OTHER_SCREEN, A);
-    let log = scene.log_of("window 0");
-    assert!(log.contains(&"tag scanout-1".to_owned()), "{log:?}");
+    let log = scene.log();
+    assert!(log.contains(&"scanout 1 of guest".to_owned()), "{log:?}");
+    assert!(
+        log.contains(&"window 0: shows scanout 1".to_owned()),
+        "{log:?}"
+    );
+    let told = scene.events().into_iter().any(
+        |event| matches!(event, DisplayEvent::Monitor { scanout, .. } if scanout == OTHER_SCREEN),
+    );
+    assert!(told);
 }
 
 /// Makes "dma-bufs" that are the memfd itself.

@@ -55,6 +55,11 @@ use wayland_server::{
     },
 };
 
+use super::requests::{
+    seat::{HandOffer, Hands},
+    windows::{Extras, WindowOffer},
+};
+
 /// What the compositor offers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Offer {
@@ -69,6 +74,10 @@ pub(super) struct Offer {
     pub(super) dmabuf: u32,
     /// The number of the clock of presentation times.
     pub(super) clock: u32,
+    /// For windows.
+    pub(super) windows: WindowOffer,
+    /// For hands.
+    pub(super) hands: HandOffer,
 }
 
 impl Default for Offer {
@@ -82,6 +91,8 @@ impl Default for Offer {
             guests: false,
             dmabuf: 5,
             clock: 1,
+            windows: WindowOffer::default(),
+            hands: HandOffer::default(),
         }
     }
 }
@@ -120,6 +131,7 @@ pub(super) struct Desk {
     pub(super) outputs: Vec<WlOutput>,
     pub(super) scanouts: Vec<LucarneGuestScanoutV1>,
     pub(super) feedbacks: Vec<ZwpLinuxDmabufFeedbackV1>,
+    pub(super) hands: Hands,
     serial: u32,
 }
 
@@ -131,6 +143,7 @@ pub(super) struct Surface {
     pub(super) toplevel: Option<XdgToplevel>,
     pub(super) callbacks: Vec<WlCallback>,
     pub(super) feedbacks: Vec<WpPresentationFeedback>,
+    pub(super) extras: Extras,
 }
 
 struct NoData;
@@ -167,6 +180,8 @@ impl Host {
         if offer.dmabuf > 0 {
             global::<ZwpLinuxDmabufV1>(&handle, offer.dmabuf);
         }
+        offer.windows.announce(&handle);
+        offer.hands.announce(&handle);
         let desk = Desk {
             offer,
             ..Desk::default()

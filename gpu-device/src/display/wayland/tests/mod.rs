@@ -8,6 +8,7 @@ mod guest;
 mod host;
 mod pointer;
 mod requests;
+mod seat;
 mod windows;
 
 use std::{os::fd::OwnedFd, sync::Arc};

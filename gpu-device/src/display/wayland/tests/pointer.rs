@@ -147,10 +147,10 @@ fn pointer_is_scaled_with_the_picture() {
     let mut scene = Scene::running();
     scene.display.cursor(SCREEN, show(10, 10));
     scene.log();
-    scene.configure((128, 96), &[]);
+    scene.configure((192, 96), &[]);
     let log = scene.log_of("pointer 1");
-    assert!(log.contains(&"scaled to 32x72".to_owned()), "{log:?}");
-    assert!(log.contains(&"position 20,30".to_owned()), "{log:?}");
+    assert!(log.contains(&"scaled to 48x72".to_owned()), "{log:?}");
+    assert!(log.contains(&"position 30,30".to_owned()), "{log:?}");
 }
 
 #[test]

@@ -113,6 +113,9 @@ macro_rules! silent {
     };
 }
 
+pub(super) mod seat;
+pub(super) mod windows;
+
 on_bind!(WlCompositor, |desk, object| {});
 on_bind!(WlSubcompositor, |desk, object| {});
 on_bind!(WpViewporter, |desk, object| {});
@@ -178,6 +181,7 @@ on!(WlCompositor, (), |desk,
                 toplevel: None,
                 callbacks: Vec::new(),
                 feedbacks: Vec::new(),
+                extras: windows::Extras::default(),
             });
         }
         wl_compositor::Request::CreateRegion { id } => {
@@ -268,8 +272,8 @@ on!(WlSubcompositor, (), |desk,
     {
         let (surface, parent) = (desk.surface(&surface), desk.surface(&parent));
         init.init(id, surface);
-        desk.surfaces[surface].role = "pointer";
-        desk.note_for(surface, format!("above surface {parent}"));
+        desk.surfaces[surface].role = "part";
+        desk.surfaces[surface].extras.parent = Some(parent);
     }
 });
 
@@ -282,9 +286,16 @@ on!(WlSubsurface, usize, |desk,
                           init| {
     match request {
         wl_subsurface::Request::SetPosition { x, y } => {
+            desk.surfaces[*surface].extras.position = (x, y);
             desk.note_for(*surface, format!("position {x},{y}"));
         }
-        wl_subsurface::Request::SetDesync => desk.note_for(*surface, "desync"),
+        // What goes its own way is a pointer; what surrounds a window goes with that.
+        wl_subsurface::Request::SetDesync => {
+            desk.surfaces[*surface].role = "pointer";
+            let parent = desk.surfaces[*surface].extras.parent.unwrap();
+            desk.note_for(*surface, format!("above surface {parent}"));
+            desk.note_for(*surface, "desync");
+        }
         wl_subsurface::Request::Destroy => desk.note_for(*surface, "destroy role"),
         other => desk.note_for(*surface, format!("unexpected {other:?}")),
     }
@@ -387,6 +398,14 @@ on!(XdgSurface, usize, |desk,
         } => {
             desk.note_for(*surface, format!("geometry {width}x{height}"));
         }
+        Request::SetWindowGeometry {
+            x,
+            y,
+            width,
+            height,
+        } => {
+            desk.note_for(*surface, format!("geometry {width}x{height} at {x},{y}"));
+        }
         Request::Destroy => desk.note_for(*surface, "destroy role"),
         other => desk.note_for(*surface, format!("unexpected {other:?}")),
     }
@@ -403,6 +422,28 @@ on!(XdgToplevel, usize, |desk,
     match request {
         Request::SetTitle { title } => desk.note_for(*surface, format!("title {title}")),
         Request::SetAppId { app_id } => desk.note_for(*surface, format!("app id {app_id}")),
+        Request::SetMinSize { width, height } => {
+            desk.surfaces[*surface].extras.limits[0] = (width, height);
+        }
+        Request::SetMaxSize { width, height } => {
+            desk.surfaces[*surface].extras.limits[1] = (width, height);
+        }
+        Request::SetFullscreen { output } => {
+            let output = output.map(|output| desk.outputs.iter().position(|it| *it == output));
+            desk.note_for(*surface, format!("full screen on {output:?}"));
+        }
+        Request::UnsetFullscreen => desk.note_for(*surface, "no full screen"),
+        Request::SetMaximized => desk.note_for(*surface, "maximize"),
+        Request::UnsetMaximized => desk.note_for(*surface, "no maximize"),
+        Request::SetMinimized => desk.note_for(*surface, "minimize"),
+        Request::Move { serial, .. } => desk.note_for(*surface, format!("move {serial}")),
+        Request::Resize { serial, edges, .. } => {
+            let edges = edges.into_result().unwrap();
+            desk.note_for(*surface, format!("resize {edges:?} {serial}"));
+        }
+        Request::ShowWindowMenu { serial, x, y, .. } => {
+            desk.note_for(*surface, format!("menu at {x},{y} {serial}"));
+        }
         Request::Destroy => desk.note_for(*surface, "destroy toplevel"),
         other => desk.note_for(*surface, format!("unexpected {other:?}")),
     }
@@ -425,7 +466,13 @@ on!(
     |desk, client, object, request, data, handle, init| {
         if let zxdg_decoration_manager_v1::Request::GetToplevelDecoration { id, toplevel } = request
         {
-            init.init(id, *toplevel.data::<usize>().unwrap());
+            let surface = *toplevel.data::<usize>().unwrap();
+            let decoration = init.init(id, surface);
+            decoration.configure(match desk.offer.windows.bare {
+                true => zxdg_toplevel_decoration_v1::Mode::ClientSide,
+                false => zxdg_toplevel_decoration_v1::Mode::ServerSide,
+            });
+            desk.surfaces[surface].extras.decoration = Some(decoration);
         }
     }
 );
@@ -484,6 +531,7 @@ on!(WpViewport, usize, |desk,
             desk.note_for(*surface, "unscaled");
         }
         wp_viewport::Request::SetDestination { width, height } => {
+            desk.surfaces[*surface].extras.size = (width, height);
             desk.note_for(*surface, format!("scaled to {width}x{height}"));
         }
         _ => desk.note_for(*surface, "destroy viewport"),
@@ -519,6 +567,11 @@ on!(ZwpLinuxDmabufV1, (), |desk,
         zwp_linux_dmabuf_v1::Request::GetDefaultFeedback { id } => {
             let feedback = init.init(id, ());
             send_formats(&feedback, &LINEAR_FORMATS);
+            desk.feedbacks.push(feedback);
+        }
+        // It says nothing until the test lets it.
+        zwp_linux_dmabuf_v1::Request::GetSurfaceFeedback { id, .. } => {
+            let feedback = init.init(id, ());
             desk.feedbacks.push(feedback);
         }
         _ => {}
@@ -588,11 +641,16 @@ on!(
     LucarneGuestManagerV1,
     (),
     |desk, client, object, request, data, handle, init| {
-        if let lucarne_guest_manager_v1::Request::GetScanout { id, guest, number } = request {
-            let scanout = init.init(id, number);
-            send_monitor(&scanout, "Wall", Extent::Whole);
-            desk.scanouts.push(scanout);
-            desk.note(format!("scanout {number} of {guest}"));
+        use lucarne_guest_manager_v1::Request;
+        match request {
+            Request::GetScanout { id, guest, number } => {
+                let scanout = init.init(id, number);
+                send_monitor(&scanout, "Wall", Extent::Whole);
+                desk.scanouts.push(scanout);
+                desk.note(format!("scanout {number} of {guest}"));
+            }
+            Request::SetLeds { leds } => desk.note(format!("lights {:?}", leds.into_result())),
+            other => desk.note(format!("unexpected {other:?}")),
         }
     }
 );
@@ -628,6 +686,10 @@ on!(
             Request::MoveTo { x, y } => desk.note_for(*surface, format!("move to {x},{y}")),
             Request::Show => desk.note_for(*surface, "show"),
             Request::Hide => desk.note_for(*surface, "hide"),
+            Request::SetMode { mode } => {
+                let mode = mode.into_result().unwrap();
+                desk.note_for(*surface, format!("mode {mode:?}"));
+            }
             Request::Destroy => desk.note_for(*surface, "destroy role"),
             other => desk.note_for(*surface, format!("unexpected {other:?}")),
         }

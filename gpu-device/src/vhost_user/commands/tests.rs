@@ -1,11 +1,17 @@
-use std::cell::RefCell;
+use std::{cell::RefCell, fs::File, os::fd::OwnedFd, sync::Arc};
 
 use proptest::prelude::*;
 use protocols::virtio_gpu::Rect;
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::{
+    event::{EventfdFlags, eventfd},
+    io::{read, write},
+};
 
 use super::*;
-use crate::vhost_user::testing::{DriverRing, NEXT, Part, Ram, WRITE, write_descriptor};
+use crate::vhost_user::{
+    rings::CHAINS_PER_TURN,
+    testing::{DriverRing, NEXT, Part, Ram, WRITE, write_descriptor},
+};
 
 const REQUEST: u64 = 0x8000;
 const ANSWER: u64 = 0xc000;
@@ -15,7 +21,7 @@ const SIZE: u16 = 8;
 struct Fixture {
     ram: Ram,
     driver: DriverRing,
-    ring: Ring,
+    ring: CommandRing,
     scratch: Scratch,
     kick: File,
     call: File,

@@ -1,0 +1,301 @@
+//! Whether a guest keeps step with the screen, and what helps it if it does not.
+//!
+//! Linux 7.1 and newer end a page flip at the next tick of a timer of their own. It has the screen's
+//! rate, but begins at whatever moment the guest sets its mode, and its crystal is another. While the
+//! guest's memory itself is on a plane, a flip can't be answered before it has happened: the guest
+//! would draw over what the screen still reads. A guest that ticks just before the answer, or too
+//! late for the host's next frame, therefore misses every second tick, for as long as its clock needs
+//! to drift away: minutes, or hours.
+//!
+//! With a copy on the plane nothing of the guest's is read any more once the frame is made, so that
+//! it can have its answer at once. Whether that is what it lacks shows only by trying: a program that
+//! draws 30 frames a second looks the same.
+
+use std::time::{Duration, Instant};
+
+use super::later;
+
+/// How many frames are looked at before something is concluded.
+const FRAMES: u32 = 60;
+
+/// So many after a change are not counted: the host still has some that were made before.
+const SETTLING: u32 = 8;
+
+/// Longer than this between two frames, in refreshes, and the guest does not animate.
+const PAUSE: u32 = 8;
+
+/// Fewer frames than this in a thousand refreshes are worth a trial.
+const POOR: u32 = 750;
+
+/// Frames that are copied have to be so many times as frequent, in thousandths, to be worth it.
+const WORTH: u32 = 1250;
+
+/// The first wait until the other way is tried again. It doubles while that does not help.
+const FIRST_WAIT: Duration = Duration::from_secs(10);
+
+/// The longest wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
+/// How a scanout's frames reach its plane.
+///
+/// ```text
+///            too few frames            much more of them            the wait is over
+/// InPlace ──────────────────▶ Trying ────────────────────▶ Copied ──────────────────▶ Returning
+///   ▲ ▲                         │                            ▲                          │ │
+///   │ └─── hardly more: wait ───┘                            └──── too few: wait ───────┘ │
+///   └──────────────────────────────────── enough ─────────────────────────────────────────┘
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The guest's memory.
+    InPlace,
+    /// Copies of it, to see what becomes of so many frames in a thousand refreshes.
+    Trying { before: u32 },
+    /// Copies, because the guest keeps step with them and not without.
+    Copied,
+    /// The guest's memory, to see whether it keeps step with that by now.
+    Returning,
+}
+
+/// What is known of a scanout's guest.
+#[derive(Debug)]
+pub(super) struct Step {
+    way: Way,
+    /// The frames that are looked at.
+    seen: Option<Seen>,
+    /// How many frames are still to be left out.
+    settling: u32,
+    wait: Duration,
+    /// The other way is not tried before this.
+    not_before: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    first: Instant,
+    last: Instant,
+    /// After the first.
+    frames: u32,
+}
+
+impl Default for Step {
+    fn default() -> Self {
+        Self {
+            way: Way::InPlace,
+            seen: None,
+            settling: 0,
+            wait: FIRST_WAIT,
+            not_before: None,
+        }
+    }
+}
+
+impl Step {
+    /// Whether frames are to be copied that could be shown in place.
+    pub(super) fn copies(&self) -> bool {
+        matches!(self.way, Way::Trying { .. } | Way::Copied)
+    }
+
+    /// A frame of the guest is on its plane, where one lasts for `refresh`. Returns whether
+    /// [`Step::copies`] says something else now.
+    pub(super) fn presented(&mut self, now: Instant, refresh: Duration) -> bool {
+        if self.settling > 0 {
+            self.settling = self.settling.saturating_sub(1);
+            return false;
+        }
+        let Some(share) = self.count(now, refresh) else {
+            return false;
+        };
+        let may_try = self.not_before.is_none_or(|time| time <= now);
+        let before = self.copies();
+        match self.way {
+            Way::InPlace if share < POOR && may_try => self.way = Way::Trying { before: share },
+            Way::Trying { before } => {
+                let wanted = u64::from(before).saturating_mul(WORTH.into()) / 1000;
+                if u64::from(share) >= wanted {
+                    self.way = Way::Copied;
+                    self.wait = FIRST_WAIT;
+                    self.not_before = Some(later(now, self.wait));
+                } else {
+                    self.fall_back(Way::InPlace, now);
+                }
+            }
+            Way::Copied if may_try => self.way = Way::Returning,
+            Way::Returning if share < POOR => self.fall_back(Way::Copied, now),
+            Way::Returning => {
+                self.way = Way::InPlace;
+                self.wait = FIRST_WAIT;
+                self.not_before = None;
+            }
+            Way::InPlace | Way::Copied => {}
+        }
+        let changed = before != self.copies();
+        if changed {
+            self.settling = SETTLING;
+            self.seen = None;
+        }
+        changed
+    }
+
+    /// There is no memory for copies.
+    pub(super) fn cannot_copy(&mut self, now: Instant) {
+        self.fall_back(Way::InPlace, now);
+        self.seen = None;
+    }
+
+    fn fall_back(&mut self, way: Way, now: Instant) {
+        self.way = way;
+        self.not_before = Some(later(now, self.wait));
+        self.wait = self.wait.saturating_mul(2).min(LONGEST_WAIT);
+    }
+
+    /// Counts a frame. Returns how many there are in a thousand refreshes when enough were seen.
+    fn count(&mut self, now: Instant, refresh: Duration) -> Option<u32> {
+        let pause = refresh.saturating_mul(PAUSE);
+        let seen = match &mut self.seen {
+            Some(seen) if now.saturating_duration_since(seen.last) < pause => seen,
+            seen => {
+                *seen = Some(Seen {
+                    first: now,
+                    last: now,
+                    frames: 0,
+                });
+                return None;
+            }
+        };
+        seen.last = now;
+        seen.frames = seen.frames.saturating_add(1);
+        if seen.frames < FRAMES {
+            return None;
+        }
+        let took = now.saturating_duration_since(seen.first).as_micros();
+        let shown = refresh.as_micros().saturating_mul(seen.frames.into());
+        self.seen = None;
+        let share = shown.saturating_mul(1000).checked_div(took)?;
+        u32::try_from(share).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const REFRESH: Duration = Duration::from_micros(16_667);
+
+    /// A guest whose frames come every so many refreshes, in place and copied.
+    struct Guest {
+        step: Step,
+        now: Instant,
+        start: Instant,
+        in_place: u32,
+        copied: u32,
+        /// How many frames were copied.
+        copies: u32,
+    }
+
+    impl Guest {
+        fn new(in_place: u32, copied: u32) -> Self {
+            let now = Instant::now();
+            Self {
+                step: Step::default(),
+                now,
+                start: now,
+                in_place,
+                copied,
+                copies: 0,
+            }
+        }
+
+        fn runs(&mut self, time: Duration) {
+            let end = self.now + time;
+            while self.now < end {
+                let copies = self.step.copies();
+                self.copies += u32::from(copies);
+                let refreshes = if copies { self.copied } else { self.in_place };
+                self.now += REFRESH * refreshes;
+                let changed = self.step.presented(self.now, REFRESH);
+                assert_eq!(changed, copies != self.step.copies());
+            }
+        }
+    }
+
+    const SECONDS: fn(u64) -> Duration = Duration::from_secs;
+
+    #[test]
+    fn a_guest_that_keeps_step_is_never_copied() {
+        let mut guest = Guest::new(1, 1);
+        guest.runs(SECONDS(100));
+        assert_eq!(guest.copies, 0);
+    }
+
+    #[test]
+    fn a_guest_that_loses_every_second_refresh_is_copied_if_it_keeps_step_then() {
+        let mut guest = Guest::new(2, 1);
+        guest.runs(SECONDS(5));
+        assert!(guest.step.copies());
+        guest.runs(SECONDS(3600));
+        let all = guest.now.duration_since(guest.start).as_micros() / REFRESH.as_micros();
+        assert!(
+            u128::from(guest.copies) > all * 98 / 100,
+            "hardly ever tried in place"
+        );
+    }
+
+    #[test]
+    fn a_guest_that_keeps_step_again_is_shown_in_place_again() {
+        let mut guest = Guest::new(2, 1);
+        guest.runs(SECONDS(5));
+        guest.in_place = 1;
+        guest.runs(SECONDS(20));
+        guest.copies = 0;
+        guest.runs(SECONDS(100));
+        assert_eq!(guest.copies, 0);
+    }
+
+    #[test]
+    fn a_slow_guest_is_hardly_ever_copied() {
+        let mut guest = Guest::new(2, 2);
+        guest.runs(SECONDS(3600));
+        assert!((1..1000).contains(&guest.copies), "{}", guest.copies);
+    }
+
+    #[test]
+    fn a_guest_that_shows_something_now_and_then_is_not_copied() {
+        let mut guest = Guest::new(PAUSE, 1);
+        guest.runs(SECONDS(100));
+        assert_eq!(guest.copies, 0);
+    }
+
+    #[test]
+    fn where_there_is_no_memory_for_copies_they_are_not_asked_for_all_the_time() {
+        let mut guest = Guest::new(2, 1);
+        guest.runs(SECONDS(3));
+        assert!(guest.step.copies());
+        guest.step.cannot_copy(guest.now);
+        assert!(!guest.step.copies());
+        guest.copies = 0;
+        guest.runs(FIRST_WAIT - SECONDS(1));
+        assert_eq!(guest.copies, 0);
+    }
+
+    proptest! {
+        /// Whatever a host reports, and at whatever rate.
+        #[test]
+        fn nothing_confuses_it(
+            frames in prop::collection::vec((0..200_000u64, 0..50_000u64, any::<bool>()), 1..500),
+        ) {
+            let mut step = Step::default();
+            let mut now = Instant::now();
+            for (wait, refresh, fails) in frames {
+                now += Duration::from_micros(wait);
+                step.presented(now, Duration::from_micros(refresh));
+                if fails && step.copies() {
+                    step.cannot_copy(now);
+                    prop_assert!(!step.copies());
+                }
+            }
+        }
+    }
+}
