@@ -1,4 +1,4 @@
-//! `lucarne headless` and `lucarne kiosk` as a test's other end: started, asked over the control socket, ended.
+//! `lucarne headless`, `kiosk` and `run` as a test's other end: started, asked over the control socket, ended.
 
 use std::{
     fs::{self, File},
@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use protocols::ipc::{Answer, Guest, Reply, Request, ScanoutStats, ScreenshotTarget};
+use protocols::ipc::{Answer, DeviceStats, Guest, Reply, Request, ScanoutStats, ScreenshotTarget};
 
 use super::picture::Picture;
 use crate::report;
@@ -25,7 +25,7 @@ const START: Duration = Duration::from_secs(30);
 /// How long it may take to end itself and its guests.
 const END: Duration = Duration::from_secs(10);
 
-/// A running `lucarne headless` or `lucarne kiosk`.
+/// A running `lucarne headless`, `lucarne kiosk` or `lucarne run`.
 pub struct Compositor {
     child: Child,
     folder: PathBuf,
@@ -61,7 +61,8 @@ impl Compositor {
         )
     }
 
-    /// As [`Compositor::start`], with `program` and its first arguments and its environment as they are.
+    /// As [`Compositor::start`], with `program` and its first arguments and its environment as they are; none of
+    /// the user's own session is left in it.
     ///
     /// # Errors
     ///
@@ -80,14 +81,17 @@ impl Compositor {
         let file = folder.join("lucarne.toml");
         fs::write(&file, config)?;
         let output = File::options().create(true).append(true).open(log)?;
+        // A session is only what the test itself says.
+        for name in ["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "LUCARNE_SOCKET"] {
+            if program.get_envs().all(|(known, _)| known != name) {
+                program.env_remove(name);
+            }
+        }
         let child = program
             .arg("--config")
             .arg(&file)
             .args(arguments)
             .env("XDG_RUNTIME_DIR", &runtime)
-            .env_remove("WAYLAND_DISPLAY")
-            .env_remove("WAYLAND_SOCKET")
-            .env_remove("LUCARNE_SOCKET")
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
@@ -243,17 +247,29 @@ impl Compositor {
     ///
     /// When there is no such screen.
     pub fn stats(&self, guest: &str, scanout: u8) -> Result<ScanoutStats> {
+        self.device_stats(guest)?
+            .scanouts
+            .into_iter()
+            .find(|stats| stats.scanout == scanout)
+            .with_context(|| format!("Looking for screen {scanout} of {guest} in the counters"))
+    }
+
+    /// All counters of a guest's device.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such guest, or its device does not answer.
+    pub fn device_stats(&self, guest: &str) -> Result<DeviceStats> {
         let answer = self.ask(&Request::Stats {
             guest: Some(guest.to_owned()),
         })?;
         let Answer::Stats(guests) = answer else {
             bail!("Asking for counters: the answer is {answer:?}");
         };
-        guests
-            .into_iter()
-            .flat_map(|guest| guest.device.scanouts)
-            .find(|stats| stats.scanout == scanout)
-            .with_context(|| format!("Looking for screen {scanout} of {guest} in the counters"))
+        let stats = guests.into_iter().next();
+        Ok(stats
+            .with_context(|| format!("Looking for the counters of {guest}"))?
+            .device)
     }
 
     /// A guest's state.

@@ -1,6 +1,11 @@
 //! A machine of the lab as the host: started here, with the test inside it.
 
-use std::{fs::File, process::Command, process::Stdio, time::Duration};
+use std::{
+    fs::File,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 
@@ -37,6 +42,7 @@ fn machine(bench: &Bench, place: &Place, test: Test, before: &str) -> Result<Str
         before: &before,
         kernel: &[],
         limit: LIMIT,
+        urgent: false,
     };
     machine.run(bench, place)
 }
@@ -51,6 +57,9 @@ pub struct Machine<'a> {
     pub kernel: &'a [&'a str],
     /// How long all of it may take.
     pub limit: Duration,
+    /// Whether it gets this machine's processors before everybody else, as far as that is allowed: what
+    /// else goes on here is not to decide a test of what happens when.
+    pub urgent: bool,
 }
 
 impl Machine<'_> {
@@ -61,7 +70,7 @@ impl Machine<'_> {
     /// When the test fails or does not end in time.
     pub fn run(&self, bench: &Bench, place: &Place) -> Result<String> {
         // Inside, this machine's files are below /host.
-        let inside = |path: &std::path::Path| -> Result<String> {
+        let inside = |path: &Path| -> Result<String> {
             let path = path
                 .canonicalize()
                 .with_context(|| format!("Finding {}", path.display()))?;
@@ -78,7 +87,8 @@ impl Machine<'_> {
         );
         let folder = place.guest("machine", &program)?;
         let console = File::create(place.folder.join("console.log"))?;
-        let mut child = Command::new(&bench.lab.uml)
+        let mut child = self
+            .program(&bench.lab.uml)
             .args(bench.lab.uml_arguments())
             .arg("mem=2G")
             .args(self.kernel)
@@ -98,6 +108,21 @@ impl Machine<'_> {
             )
         })?;
         Ok(note(&folder))
+    }
+
+    fn program(&self, uml: &Path) -> Command {
+        const URGENTLY: [&str; 2] = ["--rr", "20"];
+        let allowed = || {
+            let trial = Command::new("chrt").args(URGENTLY).arg("true").output();
+            trial.is_ok_and(|trial| trial.status.success())
+        };
+        if self.urgent && allowed() {
+            let mut command = Command::new("chrt");
+            command.args(URGENTLY).arg(uml);
+            command
+        } else {
+            Command::new(uml)
+        }
     }
 }
 

@@ -62,6 +62,11 @@ pub fn clients(bench: &Bench, place: &Place) -> Result<String> {
     machine(bench, place, Test::Clients, 180)
 }
 
+/// Keyboards, mice, touch screens and pens reach a guest, and its lights come back.
+pub fn hands(bench: &Bench, place: &Place) -> Result<String> {
+    machine(bench, place, Test::Hands, 120)
+}
+
 /// What goes wrong before there is a picture.
 pub fn bad_input(bench: &Bench, place: &Place) -> Result<String> {
     // Not even the card without monitors that the kernel has for its own tests.
@@ -95,6 +100,7 @@ fn machine_with(
         before: "export LIBGL_ALWAYS_SOFTWARE=1\n",
         kernel: &kernel,
         limit: Duration::from_secs(seconds),
+        urgent: matches!(test, Test::Sixty | Test::NestedFlips),
     };
     machine.run(bench, place)
 }

@@ -5,9 +5,14 @@
 
 mod compositor;
 mod console;
+mod desktop;
+mod desktop_guest;
+mod hands;
 mod host;
 pub mod inside;
 mod kms;
+mod libvirt;
+mod machine;
 mod modes;
 mod picture;
 mod qemu;
@@ -48,6 +53,7 @@ const TESTS: &[(&str, Test)] = &[
     ("uml cursor", uml::cursor),
     ("uml resize", uml::resize),
     ("uml 100 boots", uml::boots),
+    ("uml hands", hands::uml),
     ("qemu console on vhost-user-gpu-pci", qemu::console_on_gpu),
     ("qemu console on vhost-user-vga", qemu::console_on_vga),
     (
@@ -55,11 +61,13 @@ const TESTS: &[(&str, Test)] = &[
         qemu::console_on_generic,
     ),
     ("qemu resize", qemu::resize),
+    ("qemu hands", hands::qemu),
     ("udmabuf software guest", host::software_guest),
     ("udmabuf nested guest", host::nested_guest),
     ("shared memory without udmabuf", host::shared_memory),
     ("kms tools", kms::tools),
     ("kms guest on the primary plane", kms::plane),
+    ("kms sixty hertz", kms::sixty),
     ("kms cursor plane", kms::pointer),
     ("kms guests on monitors", kms::monitors),
     ("kms hotplug", kms::hotplug),
@@ -68,15 +76,25 @@ const TESTS: &[(&str, Test)] = &[
     ("kms drivers with less", kms::drivers),
     ("kms nested guest", kms::nested),
     ("kms ordinary clients", kms::clients),
+    ("kms hands", kms::hands),
     ("kms bad input", kms::bad_input),
     ("kms on a text console", console::run),
+    ("desktop weston", desktop::weston),
+    ("desktop sway", desktop::sway),
+    ("desktop frames", desktop::frames),
+    ("desktop restarted", desktop::restarted),
+    ("desktop hands", desktop::hands),
+    ("desktop scanouts", desktop::scanouts),
+    ("desktop nested on wayland", desktop::nested_on_wayland),
+    ("desktop nested on x11", desktop::nested_on_x11),
+    ("desktop guest", desktop_guest::run),
+    ("libvirt domain", libvirt::domain),
+    ("machine of qemu", machine::qemu),
+    ("machine of uml", machine::uml),
 ];
 
 /// Bounds that are not reached yet. They run where they are named in full.
-const NOT_YET: &[(&str, Test)] = &[
-    ("kms sixty hertz", kms::sixty),
-    ("kms nested page flips", kms::nested_flips),
-];
+const NOT_YET: &[(&str, Test)] = &[("kms nested page flips", kms::nested_flips)];
 
 /// Runs them.
 pub fn run(steps: &mut Steps) {

@@ -125,6 +125,28 @@ impl Picture {
         Self::from_fn(width, height, |x, y| self.at(left + x, top + y))
     }
 
+    /// Where `part` is in this picture, pixel for pixel: its top left corner, the first from the top.
+    pub fn find(&self, part: &Self) -> Option<(usize, usize)> {
+        let (right, bottom) = (
+            self.width.checked_sub(part.width)?,
+            self.height.checked_sub(part.height)?,
+        );
+        let row = |picture: &Self, x: usize, y: usize| {
+            let start = y * picture.width + x;
+            picture
+                .pixels
+                .get(start..start + part.width)
+                .map(<[_]>::to_vec)
+        };
+        let places = (0..=bottom).flat_map(|y| (0..=right).map(move |x| (x, y)));
+        let corner = part.pixels.first()?;
+        places
+            .filter(|(x, y)| self.at(*x, *y) == *corner)
+            .find(|(x, y)| {
+                (0..part.height).all(|down| row(self, *x, y + down) == row(part, 0, down))
+            })
+    }
+
     /// The pixel at `x`, `y`.
     pub fn at(&self, x: usize, y: usize) -> [u8; 3] {
         self.pixels[y * self.width + x]
@@ -240,6 +262,18 @@ mod tests {
         let text = seen.difference(&expected).unwrap_or_default();
         assert!(text.contains("1 of 6300 pixels differ"), "{text}");
         assert!(text.contains("at 1,1"), "{text}");
+    }
+
+    #[test]
+    fn a_part_is_found_where_it_is_and_only_whole() {
+        let low = |value: usize| u8::try_from(value).unwrap_or_default();
+        let whole = Picture::from_fn(40, 30, |x, y| [low(x), low(y), 7]);
+        assert_eq!(whole.find(&whole.crop(11, 5, 9, 8)), Some((11, 5)));
+        assert_eq!(whole.find(&whole), Some((0, 0)));
+        let mut part = whole.crop(11, 5, 9, 8);
+        part.pixels[71] = [0; 3];
+        assert_eq!(whole.find(&part), None);
+        assert_eq!(whole.find(&Picture::from_fn(41, 1, |_, _| [0, 0, 7])), None);
     }
 
     #[test]

@@ -21,7 +21,7 @@ const SOON: Duration = Duration::from_secs(10);
 
 /// Writes a text to the console, dumps the framebuffer, and waits. The blinking cursor is switched off
 /// first: a picture with and one without it would both be right.
-const CONSOLE: &str = r#"
+pub const CONSOLE: &str = r#"
 echo 0 >/sys/class/graphics/fbcon/cursor_blink
 {
     printf '\033[?25l\033[2J\033[H'
@@ -39,7 +39,12 @@ touch /lab/dumped
 while [ ! -e /lab/done ]; do sleep 0.1; done
 "#;
 
-fn start(
+/// Starts a guest with a graphics device of that kind and one screen.
+///
+/// # Errors
+///
+/// When lucarne does not start.
+pub fn start(
     bench: &Bench,
     place: &Place,
     folder: &GuestFolder,
@@ -78,7 +83,11 @@ fn start(
 }
 
 /// The guest's own copy of its framebuffer.
-fn dump(folder: &GuestFolder) -> Result<Picture> {
+///
+/// # Errors
+///
+/// When the guest made none.
+pub fn dump(folder: &GuestFolder) -> Result<Picture> {
     folder.wait_for("dumped", BOOT)?;
     let number = |text: &str| -> Result<usize> { Ok(text.trim().parse()?) };
     let size = fs::read_to_string(folder.file("size"))?;
@@ -178,23 +187,9 @@ pub fn console_on_generic(bench: &Bench, place: &Place) -> Result<String> {
 
 /// A window with another size: a program in the guest sees another preferred mode, and uses it.
 pub fn resize(bench: &Bench, place: &Place) -> Result<String> {
-    // modetest comes from the lab's Debian tree, which the guest has as a second share.
-    let program = format!(
-        "mkdir /tree\nmount -t 9p -o trans=virtio,version=9p2000.L,msize=262144,ro tree /tree\n\
-         for folder in proc sys dev; do mount -o bind /$folder /tree/$folder; done\n\
-         mount -o bind /lab /tree/lab\n\
-         cat >/tmp/follow.sh <<'END'\n{}END\n\
-         cp /tmp/follow.sh /lab/follow.sh\nchroot /tree sh /lab/follow.sh\n",
-        uml::FOLLOW_MODE
-    );
+    // modetest comes from the lab's Debian tree.
+    let (program, more) = in_tree(bench, uml::FOLLOW_MODE);
     let folder = place.guest("guest", &program)?;
-    let more = [
-        "-virtfs".to_owned(),
-        format!(
-            "local,path={},mount_tag=tree,security_model=none,readonly=on",
-            bench.lab.tree.display()
-        ),
-    ];
     let compositor = start(bench, place, &folder, "generic", &more, "1024x768@60")?;
     compositor
         .expect_picture("guest", 0, &smpte(1024, 768), BOOT)
@@ -214,4 +209,22 @@ pub fn resize(bench: &Bench, place: &Place) -> Result<String> {
     folder.wait_for_end(SOON)?;
     compositor.quit()?;
     Ok(String::new())
+}
+
+/// A guest's program that runs on the lab's Debian tree, which the guest has as a second share; and the arguments of
+/// QEMU for that.
+pub fn in_tree(bench: &Bench, program: &str) -> (String, [String; 2]) {
+    let program = format!(
+        "mkdir /tree\nmount -t 9p -o trans=virtio,version=9p2000.L,msize=262144,ro,cache=loose tree /tree\n\
+         for folder in proc sys dev; do mount -o bind /$folder /tree/$folder; done\n\
+         for folder in run tmp; do mount -t tmpfs $folder /tree/$folder; done\n\
+         mount -o bind /lab /tree/lab\n\
+         cat >/lab/inner.sh <<'END'\n{program}END\n\
+         PATH=/usr/sbin:/usr/bin exec chroot /tree sh /lab/inner.sh\n"
+    );
+    let share = format!(
+        "local,path={},mount_tag=tree,security_model=none,readonly=on",
+        bench.lab.tree.display()
+    );
+    (program, ["-virtfs".to_owned(), share])
 }

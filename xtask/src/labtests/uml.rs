@@ -56,7 +56,12 @@ pub fn section(lab: &Lab, name: &str, folder: &GuestFolder, scanouts: &[&str]) -
     )
 }
 
-fn start(
+/// Starts a guest with these screens, each on an output of its size.
+///
+/// # Errors
+///
+/// When lucarne does not start.
+pub fn start(
     bench: &Bench,
     place: &Place,
     folder: &GuestFolder,
@@ -74,7 +79,11 @@ fn start(
 }
 
 /// Tells the guest to end, waits for it, and ends the compositor.
-fn end(compositor: Compositor, folder: &GuestFolder) -> Result<()> {
+///
+/// # Errors
+///
+/// When the guest's program failed, or somebody does not end.
+pub fn end(compositor: Compositor, folder: &GuestFolder) -> Result<()> {
     folder.signal("done")?;
     folder.wait_for_end(SOON)?;
     until(SOON, || {

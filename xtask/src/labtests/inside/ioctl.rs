@@ -8,7 +8,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use rustix::ioctl::{Getter, IntegerSetter, Ioctl, IoctlOutput, NoArg, Opcode, ioctl, opcode};
+use rustix::ioctl::{
+    Getter, IntegerSetter, Ioctl, IoctlOutput, NoArg, Opcode, Setter, ioctl, opcode,
+};
 
 /// `struct udmabuf_create` of `linux/udmabuf.h`.
 #[repr(C)]
@@ -79,6 +81,8 @@ pub enum Has {
     Relative,
     /// An absolute axis.
     Absolute,
+    /// A light.
+    Light,
     /// A property of the whole device.
     Property,
 }
@@ -106,8 +110,51 @@ pub fn uinput_has(device: impl AsFd, what: Has, code: u16) -> io::Result<()> {
         Has::Key => tell!(101),
         Has::Relative => tell!(102),
         Has::Absolute => tell!(103),
+        Has::Light => tell!(105),
         Has::Property => tell!(110),
     }?;
+    Ok(())
+}
+
+/// `struct uinput_abs_setup` of `linux/uinput.h`.
+#[repr(C)]
+struct UinputAxis {
+    code: u16,
+    padding: u16,
+    value: i32,
+    minimum: i32,
+    maximum: i32,
+    fuzz: i32,
+    flat: i32,
+    resolution: i32,
+}
+
+/// Tells uinput the range of an absolute axis, and how many of its units are a millimetre or a radian.
+///
+/// # Errors
+///
+/// When the file is not uinput's or the device is there already.
+pub fn uinput_axis(
+    device: impl AsFd,
+    code: u16,
+    (minimum, maximum): (i32, i32),
+    resolution: i32,
+) -> io::Result<()> {
+    const SETUP: Opcode = opcode::write::<UinputAxis>(b'U', 4);
+    let axis = UinputAxis {
+        code,
+        padding: 0,
+        value: 0,
+        minimum,
+        maximum,
+        fuzz: 0,
+        flat: 0,
+        resolution,
+    };
+    // SAFETY: the kernel only reads the structure, whose size is in the request's number.
+    let request = unsafe { Setter::<SETUP, UinputAxis>::new(axis) };
+    // SAFETY: any file may be asked; another than uinput's answers with an error.
+    unsafe { ioctl(device, request) }?;
     Ok(())
 }
 

@@ -2,7 +2,10 @@
 //! host of guests.
 
 mod console;
+mod crowd;
 mod cursor;
+pub mod desktop;
+pub mod hands;
 mod ioctl;
 pub mod kms;
 mod machine;
@@ -52,6 +55,14 @@ pub enum Program {
         #[command(flatten)]
         files: Files,
     },
+    /// On a host with a session of weston or sway: one test of windows
+    Desktop {
+        /// Which one
+        #[arg(value_enum)]
+        test: desktop::Test,
+        #[command(flatten)]
+        files: Files,
+    },
     /// On a machine with virtual terminals: the kiosk starts on one of them
     Console,
     /// A guest in user space: shows what it is told to
@@ -60,6 +71,14 @@ pub enum Program {
         socket: PathBuf,
         /// Where it takes orders
         control: PathBuf,
+        /// The socket of an input device, after its kind and an equals sign
+        #[arg(long)]
+        input: Vec<String>,
+    },
+    /// A guest in user space: draws on every screen that it is given
+    Crowd {
+        /// The device's socket
+        socket: PathBuf,
     },
     /// On a host with vkms: flips dma-bufs and does nothing else
     Flipper {
@@ -116,8 +135,14 @@ pub fn run(program: Program) -> Result<()> {
             machine::run(test, &files.lucarne, files.uml, files.tree)
         }
         Program::Kms { test, files } => kms::run(test, files),
+        Program::Desktop { test, files } => desktop::run(test, files),
         Program::Console => console::run(Path::new("/lab")),
-        Program::Painter { socket, control } => kms::painter::run(&socket, &control),
+        Program::Painter {
+            socket,
+            control,
+            input,
+        } => kms::painter::run(&socket, &control, &input),
+        Program::Crowd { socket } => crowd::run(&socket),
         Program::Flipper {
             card,
             width,

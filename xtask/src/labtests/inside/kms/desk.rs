@@ -17,14 +17,14 @@ use super::{
     crc::{self, Crcs},
     devices::{Device, key},
     flipper::Rate,
-    orders::Painter,
+    orders::{self, Painter},
     seat::{Seatd, Session},
     state::{self, Plane},
     udev::Udev,
     vkms::Vkms,
 };
 use crate::{
-    labtests::{compositor::Compositor, inside::Files, list, picture::Picture, quoted, until},
+    labtests::{compositor::Compositor, inside::Files, picture::Picture, until},
     report,
 };
 
@@ -64,22 +64,7 @@ impl Desk {
     /// The section of the configuration for a guest of this program's, with lines of its own, and its other
     /// end.
     pub fn guest(&self, name: &str, scanouts: usize, lines: &str) -> Result<(String, Painter)> {
-        let program = std::env::current_exe()?;
-        let socket = std::env::temp_dir().join(format!("painter-{name}"));
-        let arguments = ["inside", "painter", "{socket}"].map(str::to_owned);
-        let arguments: Vec<String> = arguments
-            .into_iter()
-            .chain([socket.display().to_string()])
-            .collect();
-        let modes = vec!["1024x768".to_owned(); scanouts];
-        let section = format!(
-            "[guest.{name}]\nscanouts = {}\n{lines}\n\
-             vmm = {{ kind = \"custom\", program = {}, arguments = {} }}\n",
-            list(&modes),
-            quoted(&program.display().to_string()),
-            list(&arguments),
-        );
-        Ok((section, Painter::at(socket)))
+        orders::guest(name, &vec!["1024x768"; scanouts], lines)
     }
 
     /// Starts the kiosk with a configuration and guests.
@@ -146,6 +131,11 @@ impl Kiosk {
         result
     }
 
+    /// This program's session beside the kiosk's.
+    pub fn session(&mut self) -> &mut Session {
+        &mut self.other
+    }
+
     /// Whether the seat is the other session's by now.
     ///
     /// # Errors
@@ -194,15 +184,7 @@ impl Kiosk {
     ///
     /// When it is not.
     pub fn offers(&self, painter: &Painter, scanout: u32, size: (u32, u32)) -> Result<()> {
-        let mut last = None;
-        until(FIRST, || {
-            let (enabled, seen, _) = painter.monitor(scanout)?;
-            last = Some((enabled, seen));
-            Ok((enabled && seen == size).then_some(()))
-        })
-        .with_context(|| {
-            format!("Waiting until screen {scanout} is wanted in {size:?}: it is {last:?}")
-        })
+        painter.is_offered(scanout, size, FIRST)
     }
 
     /// Waits until the planes of a card are as wanted.
@@ -298,13 +280,25 @@ impl Vblanks {
     ///
     /// When the CRTC is off.
     pub fn now(&self) -> Result<u32> {
+        Ok(self.last()?.0)
+    }
+
+    /// The number of the last one, and its time on `CLOCK_MONOTONIC`.
+    ///
+    /// # Errors
+    ///
+    /// When the CRTC is off.
+    pub fn last(&self) -> Result<(u32, Duration)> {
         let reply = self.card.wait_vblank(
             VblankWaitTarget::Relative(0),
             VblankWaitFlags::empty(),
             self.pipe,
             0,
         )?;
-        Ok(reply.frame())
+        let time = reply
+            .time()
+            .context("The kernel tells no time of a vblank")?;
+        Ok((reply.frame(), time))
     }
 }
 

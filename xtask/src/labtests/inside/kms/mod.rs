@@ -7,18 +7,20 @@ mod card;
 mod clients;
 mod crc;
 mod desk;
-mod devices;
+pub mod devices;
 mod drivers;
+mod evdev;
 pub mod flipper;
+mod hands;
 mod hotplug;
 mod modes;
 mod monitors;
 mod nested;
-mod orders;
+pub mod orders;
 pub mod painter;
 mod plane;
 mod pointer;
-mod seat;
+pub mod seat;
 mod seats;
 mod sixty;
 mod state;
@@ -65,6 +67,8 @@ pub enum Test {
     NestedFlips,
     /// Ordinary Wayland programs
     Clients,
+    /// Keyboards, mice, touch screens and pens
+    Hands,
     /// What goes wrong before there is a picture
     Bad,
 }
@@ -100,6 +104,7 @@ pub fn run(test: Test, files: Files) -> Result<()> {
         Test::Nested => nested::pattern(&desk)?,
         Test::NestedFlips => nested::flips(&desk)?,
         Test::Clients => clients::run(&desk)?,
+        Test::Hands => hands::run(&desk)?,
         Test::Bad => bad::run(&desk)?,
     };
     report::say(note);

@@ -1,6 +1,7 @@
 //! What the painter can be told: a line of JSON on its socket, answered by another one.
 
 use std::{
+    collections::BTreeMap,
     io::{BufRead as _, BufReader, Write as _},
     os::unix::net::UnixStream,
     path::PathBuf,
@@ -12,7 +13,7 @@ use guest::pattern;
 use protocols::virtio_gpu::Format;
 use serde::{Deserialize, Serialize};
 
-use crate::labtests::{inside::Memory, picture::Picture, until};
+use crate::labtests::{inside::Memory, list, picture::Picture, quoted, until};
 
 /// How long the painter's VMM may take to be started and to find its device.
 const START: Duration = Duration::from_secs(30);
@@ -68,6 +69,10 @@ pub enum Order {
     Probe { scanout: u32 },
     /// Switch the screen off.
     Off { scanout: u32 },
+    /// Ask what has arrived from the input devices since the last time.
+    Hands,
+    /// Switch a light of the keyboard, `LED_*`.
+    Light { code: u16, on: bool },
     /// End, as a VMM does whose guest has powered itself off.
     End,
 }
@@ -90,9 +95,17 @@ pub enum Outcome {
         size: (u32, u32),
         edid: Vec<u8>,
     },
+    /// To [`Order::Hands`].
+    Hands(Frames),
     /// The device refused.
     Failed(String),
 }
+
+/// What happened at once on an input device: kind, code and value of each event.
+pub type Frame = Vec<(u16, u16, i32)>;
+
+/// Frames in their order, by the device's kind.
+pub type Frames = BTreeMap<String, Vec<Frame>>;
 
 /// How frames went, one after the other.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -127,6 +140,60 @@ pub fn pointer(number: u32, x: usize, y: usize) -> Option<[u8; 3]> {
     let [low, ..] = number.to_le_bytes();
     let inside = |at: usize| (16..48).contains(&at);
     (!(inside(x) && inside(y))).then_some([255 - low.wrapping_mul(70), low.wrapping_mul(90), 200])
+}
+
+/// The section of the configuration for a guest that is a painter, with screens of these modes and with lines
+/// of its own, and the painter's other end.
+///
+/// # Errors
+///
+/// When this program has no path.
+pub fn guest(name: &str, scanouts: &[&str], lines: &str) -> Result<(String, Painter)> {
+    guest_with(name, scanouts, lines, &[])
+}
+
+/// The same for a painter that is at its input devices as well.
+///
+/// # Errors
+///
+/// As [`guest()`].
+pub fn guest_with_hands(name: &str, scanouts: &[&str], lines: &str) -> Result<(String, Painter)> {
+    guest_with(name, scanouts, lines, &HANDS)
+}
+
+/// The input devices that a guest can have.
+const HANDS: [&str; 5] = ["keyboard", "pointer", "mouse", "touch", "pen"];
+
+fn guest_with(
+    name: &str,
+    scanouts: &[&str],
+    lines: &str,
+    hands: &[&str],
+) -> Result<(String, Painter)> {
+    let program = std::env::current_exe()?;
+    let socket = std::env::temp_dir().join(format!("painter-{name}"));
+    let mut arguments = ["inside", "painter", "{socket}"]
+        .map(str::to_owned)
+        .to_vec();
+    arguments.push(socket.display().to_string());
+    arguments.extend(
+        hands
+            .iter()
+            .map(|kind| format!("--input={kind}={{{kind}}}")),
+    );
+    let section = format!(
+        "[guest.{name}]\nscanouts = {}\n{lines}\n\
+         vmm = {{ kind = \"custom\", program = {}, arguments = {} }}\n",
+        list(
+            &scanouts
+                .iter()
+                .map(|mode| (*mode).to_owned())
+                .collect::<Vec<_>>()
+        ),
+        quoted(&program.display().to_string()),
+        list(&arguments),
+    );
+    Ok((section, Painter::at(socket)))
 }
 
 /// The other end of a painter's socket.
@@ -215,6 +282,23 @@ impl Painter {
             Outcome::Alternated(pace) => Ok(pace),
             other => bail!("Showing frames: the guest says {other:?}"),
         }
+    }
+
+    /// Waits until a screen of a size is wanted.
+    ///
+    /// # Errors
+    ///
+    /// When it is not in time.
+    pub fn is_offered(&self, scanout: u32, size: (u32, u32), limit: Duration) -> Result<()> {
+        let mut last = None;
+        until(limit, || {
+            let (enabled, seen, _) = self.monitor(scanout)?;
+            last = Some((enabled, seen));
+            Ok((enabled && seen == size).then_some(()))
+        })
+        .with_context(|| {
+            format!("Waiting until screen {scanout} is wanted in {size:?}: it is {last:?}")
+        })
     }
 
     /// The size that a screen is wanted in, and whether it is on at all.

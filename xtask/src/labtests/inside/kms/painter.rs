@@ -19,21 +19,26 @@ use guest::{
 };
 use protocols::virtio_gpu::Format;
 
-use super::orders::{self, HOTSPOT, Order, Outcome, POINTER, Pace};
+use super::{
+    evdev::Hands,
+    orders::{self, HOTSPOT, Order, Outcome, POINTER, Pace},
+};
 use crate::labtests::inside::Memory;
 
-/// Drives the device at `socket` and takes orders at `control` until it is told to end.
+/// Drives the device at `socket` and the input devices at `inputs` (kind, equals sign, socket), and takes orders at
+/// `control` until it is told to end.
 ///
 /// # Errors
 ///
 /// When there is no device, or it has gone.
-pub fn run(socket: &Path, control: &Path) -> Result<()> {
+pub fn run(socket: &Path, control: &Path, inputs: &[String]) -> Result<()> {
     let driver = Driver::connect(socket, &DriverOptions::default())
         .with_context(|| format!("Driving the device at {}", socket.display()))?;
     let mut painter = Painter {
         driver,
         screens: BTreeMap::new(),
         pointers: BTreeMap::new(),
+        hands: Hands::start(inputs)?,
     };
     // An earlier run's, which was killed.
     let _ = fs::remove_file(control);
@@ -73,6 +78,7 @@ struct Painter {
     driver: Driver,
     screens: BTreeMap<u32, (Screen, Format)>,
     pointers: BTreeMap<u32, Pointer>,
+    hands: Hands,
 }
 
 impl Painter {
@@ -120,6 +126,11 @@ impl Painter {
                 if let Some((screen, _)) = self.screens.remove(&scanout) {
                     screen.destroy(&mut self.driver)?;
                 }
+                Ok(Outcome::Done)
+            }
+            Order::Hands => Ok(Outcome::Hands(self.hands.take()?)),
+            Order::Light { code, on } => {
+                self.hands.light(code, on)?;
                 Ok(Outcome::Done)
             }
             Order::End => Ok(Outcome::Done),
@@ -317,7 +328,8 @@ impl<'a> Hand<'a> {
     /// Makes the moves that are due.
     fn act(&mut self, driver: &mut Driver) -> Result<()> {
         while self.rest().is_zero() {
-            let step = i32::try_from(self.moves % 200)?;
+            // Never over the edge of the smallest screen: a pointer that comes back is made anew.
+            let step = i32::try_from((self.moves % 200).min(200 - self.moves % 200))?;
             self.pointer.move_to(driver, (400 + step, 310 + step))?;
             self.moves += 1;
         }
