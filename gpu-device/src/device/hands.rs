@@ -95,8 +95,9 @@ impl Desk {
         connections.into_iter().any(Connection::rings_wait)
     }
 
-    /// Hands did something on the host.
-    pub(super) fn input(&mut self, event: HostInput, now: Instant) {
+    /// Hands did something on the host, which has windows fill its monitors by itself or not.
+    pub(super) fn input(&mut self, event: HostInput, fills_monitors: bool, now: Instant) {
+        self.hands.set_fills_monitors(fills_monitors);
         self.hands.input(event, now);
     }
 

@@ -54,6 +54,10 @@ pub trait HostDisplay: Display {
 
     /// What the host can't do for the guest.
     fn lacking(&self) -> Vec<Lacking>;
+
+    /// Whether the host by itself has windows fill its monitors, as our own compositor does: that a
+    /// window does says nothing of what the user wants then.
+    fn fills_monitors(&self) -> bool;
 }
 
 /// A connection to a host that has not answered yet.
@@ -122,6 +126,10 @@ impl HostDisplay for WaylandDisplay {
 
     fn lacking(&self) -> Vec<Lacking> {
         Self::lacking(self)
+    }
+
+    fn fills_monitors(&self) -> bool {
+        Self::fills_monitors(self)
     }
 }
 

@@ -200,7 +200,11 @@ impl<D: HostDisplay + 'static> Process<D> {
                 match event {
                     DisplayEvent::Lost => return self.lose_host(),
                     DisplayEvent::CloseRequested(scanout) => self.close(scanout),
-                    DisplayEvent::Input(input) => self.desk.input(input, now),
+                    DisplayEvent::Input(input) => {
+                        let shown = self.display.shown();
+                        let fills = shown.is_some_and(|display| display.fills_monitors());
+                        self.desk.input(input, fills, now);
+                    }
                     _ => self
                         .gpu
                         .handle_display(event, &mut context(&self.ram, &mut self.display)),

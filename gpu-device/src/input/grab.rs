@@ -16,7 +16,8 @@
 //! ```
 //!
 //! The shortcuts are held in full screen or always, as the options say, until the user presses the
-//! chord; that holds until the keyboard comes anew.
+//! chord; that holds until the keyboard comes anew. On our own compositor every guest is in full
+//! screen, and the keys that switch guests are the user's until the chord says otherwise.
 
 use std::{
     collections::BTreeSet,
@@ -89,6 +90,9 @@ pub(super) struct Policy {
     /// The window with the keyboard, and since when.
     focus: Option<(ScanoutId, Instant)>,
     fullscreen: BTreeSet<ScanoutId>,
+    /// The host fills its monitors by itself: full screen is nobody's wish there, and its key is the
+    /// guest's.
+    fills_monitors: bool,
     /// Keys that are down on the host.
     keys: BTreeSet<u16>,
     /// Those of them that the guest knows nothing of.
@@ -109,6 +113,7 @@ impl Policy {
             has,
             focus: None,
             fullscreen: BTreeSet::new(),
+            fills_monitors: false,
             keys: BTreeSet::new(),
             kept: BTreeSet::new(),
             said: None,
@@ -122,7 +127,7 @@ impl Policy {
     /// What the display is to hold.
     pub(super) fn wanted(&self) -> Grab {
         let by_itself = |focus: ScanoutId| match self.options.grab {
-            GrabMode::Auto => self.fullscreen.contains(&focus),
+            GrabMode::Auto => !self.fills_monitors && self.fullscreen.contains(&focus),
             GrabMode::Always => true,
             GrabMode::Never => false,
         };
@@ -134,6 +139,11 @@ impl Policy {
             pointer: self.hold != Hold::Free,
             shortcuts,
         }
+    }
+
+    /// Whether the host has windows fill its monitors by itself.
+    pub(super) fn set_fills_monitors(&mut self, fills: bool) {
+        self.fills_monitors = fills;
     }
 
     /// The windows whose size the user wants to change, once each.
@@ -252,7 +262,7 @@ impl Policy {
         let keys = self.keys.iter().copied();
         let fullscreen = self.options.fullscreen.as_ref();
         let meant = fullscreen.is_some_and(|chord| chord.has(code) && chord.is_pressed(keys));
-        if !meant || held_before || self.wanted().shortcuts {
+        if !meant || held_before || self.fills_monitors || self.wanted().shortcuts {
             return Fate::Guest;
         }
         self.toggles.push(focus);

@@ -202,6 +202,11 @@ impl Hands {
         self.tap(&taps, now);
     }
 
+    /// Whether the host has windows fill its monitors by itself.
+    pub fn set_fills_monitors(&mut self, fills: bool) {
+        self.policy.set_fills_monitors(fills);
+    }
+
     /// The display is another one: it holds nothing, and knows no lights.
     pub fn host_is_new(&mut self) {
         self.asked = Grab::default();

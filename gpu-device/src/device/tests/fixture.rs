@@ -116,6 +116,10 @@ impl HostDisplay for TestDisplay {
     fn lacking(&self) -> Vec<Lacking> {
         vec![Lacking::Tablets]
     }
+
+    fn fills_monitors(&self) -> bool {
+        false
+    }
 }
 
 /// Whether hosts are there, for [`Device::host`].

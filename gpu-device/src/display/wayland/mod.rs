@@ -220,6 +220,12 @@ impl WaylandDisplay {
         std::mem::take(&mut self.state.events).into_iter()
     }
 
+    /// Whether the compositor is our own, which has guests fill its monitors.
+    #[must_use]
+    pub fn fills_monitors(&self) -> bool {
+        self.state.globals.guests.is_some()
+    }
+
     /// What the compositor lacks.
     #[must_use]
     pub fn lacking(&self) -> Vec<Lacking> {

@@ -210,6 +210,19 @@ fn always_and_never_mean_it() {
 }
 
 #[test]
+fn where_the_host_fills_its_monitors_full_screen_says_nothing() {
+    let mut fixture = Fixture::auto();
+    fixture.policy.set_fills_monitors(true);
+    fixture.full_screen(true);
+    assert_eq!(fixture.wanted(), NOTHING);
+    assert_eq!(fixture.press(F11), Fate::Guest);
+    assert_eq!(fixture.release(F11), Fate::Guest);
+    assert!(fixture.policy.take_toggles().is_empty());
+    fixture.chord();
+    assert!(fixture.wanted().shortcuts);
+}
+
+#[test]
 fn the_full_screen_key_is_ours_while_no_shortcuts_are_grabbed() {
     let mut fixture = Fixture::auto();
     assert_eq!(fixture.press(F11), Fate::Kept);
