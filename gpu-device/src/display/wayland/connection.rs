@@ -40,6 +40,12 @@ pub enum ConnectError {
          connect through WAYLAND_DISPLAY"
     )]
     BadSocket,
+    /// The program was built to speak through libwayland, and there is none.
+    #[error(
+        "Could not load the library libwayland-client.so.0, which speaks with compositors. Install \
+         it (Debian and Ubuntu: libwayland-client0, Fedora: libwayland-client, Arch: wayland)"
+    )]
+    NoLibrary,
     /// The compositor took the connection and then said nothing.
     #[error(
         "The Wayland compositor did not answer within {} s. Check that it is not stopped or hung",
@@ -65,8 +71,8 @@ pub enum ConnectError {
 /// The connection to the host's compositor ended; nothing can be shown any more.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "The connection to the Wayland compositor ended: {reason}. Start the device again when the \
-     compositor runs"
+    "The connection to the Wayland compositor ended: {reason}. If that was not meant to be, see what \
+     the compositor has logged"
 )]
 pub struct Lost {
     reason: String,

@@ -12,7 +12,7 @@ use std::{
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt,
 };
-use wayland_client::Connection;
+use wayland_client::{ConnectError as WaylandError, Connection};
 
 use super::connection::ConnectError;
 
@@ -77,7 +77,10 @@ fn adopt(socket: OwnedFd) -> Result<Connection, ConnectError> {
     if sockopt::socket_type(&socket) != Ok(SocketType::STREAM) {
         return Err(ConnectError::BadSocket);
     }
-    Connection::from_socket(UnixStream::from(socket)).map_err(|_| ConnectError::BadSocket)
+    Connection::from_socket(UnixStream::from(socket)).map_err(|error| match error {
+        WaylandError::NoWaylandLib => ConnectError::NoLibrary,
+        WaylandError::NoCompositor | WaylandError::InvalidFd => ConnectError::BadSocket,
+    })
 }
 
 /// The path of a display's socket; `None` for a name where there is no folder for sockets.
