@@ -67,7 +67,6 @@ const TESTS: &[(&str, Test)] = &[
     ("shared memory without udmabuf", host::shared_memory),
     ("kms tools", kms::tools),
     ("kms guest on the primary plane", kms::plane),
-    ("kms sixty hertz", kms::sixty),
     ("kms cursor plane", kms::pointer),
     ("kms guests on monitors", kms::monitors),
     ("kms hotplug", kms::hotplug),
@@ -93,8 +92,11 @@ const TESTS: &[(&str, Test)] = &[
     ("machine of uml", machine::uml),
 ];
 
-/// Bounds that are not reached yet. They run where they are named in full.
-const NOT_YET: &[(&str, Test)] = &[("kms nested page flips", kms::nested_flips)];
+/// Bounds that are not reached yet, or not on every run. They run where they are named in full.
+const NOT_YET: &[(&str, Test)] = &[
+    ("kms sixty hertz", kms::sixty),
+    ("kms nested page flips", kms::nested_flips),
+];
 
 /// Runs them.
 pub fn run(steps: &mut Steps) {
