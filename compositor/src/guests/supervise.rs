@@ -24,7 +24,7 @@ use super::{
     lifecycle::{Action, Ended, Event, Role},
     process::{Process, Started, describe},
     shown::Shown,
-    vmm::{Launch, Seat},
+    vmm::{Launch, Seat, Vmm},
 };
 use crate::{
     app::App,
@@ -135,6 +135,10 @@ impl<H: Host> App<H> {
             Action::Kill(role) => (role, Signal::KILL),
         };
         let guest = self.guests.list.get_mut(name)?;
+        // User Mode Linux saves nothing either way, and with several processors it hangs on SIGTERM
+        // while it takes its console's files away.
+        let is_uml = role == Role::Vmm && matches!(guest.vmm, Vmm::Uml(_));
+        let signal = if is_uml { Signal::KILL } else { signal };
         match guest.running(role) {
             Some(running) => {
                 running.process.signal(signal);
