@@ -3,7 +3,6 @@
 use std::{
     env,
     ffi::OsStr,
-    io::{self, Write as _},
     os::unix::process::CommandExt as _,
     process::{Command, ExitCode},
 };
@@ -12,7 +11,6 @@ use anyhow::{Context as _, bail};
 use calloop::EventLoop;
 use clap::{Args, ValueEnum};
 use config::{Config, Mode};
-use protocols::ipc::SOCKET_ENV;
 
 use super::{
     log::{self, Filter},
@@ -102,10 +100,8 @@ impl Headless {
         for name in &names {
             program.app.guests.add(name, config.guests[name].clone())?;
         }
-        let mut out = io::stdout();
-        writeln!(out, "WAYLAND_DISPLAY={display}")
-            .and_then(|()| writeln!(out, "{SOCKET_ENV}={}", program.socket.display()))
-            .and_then(|()| out.flush())
+        program
+            .announce(&display)
             .context("Could not write to standard output")?;
         program.ready();
         for name in &names {

@@ -1,17 +1,11 @@
 //! `lucarne kiosk`
 
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use calloop::{EventLoop, LoopHandle, timer::Timer};
 use clap::Args;
 use config::{Config, guest::Restart, kiosk::OnGuestExit};
-use protocols::ipc::SOCKET_ENV;
 use smithay::utils::Transform;
 use tracing::{info, warn};
 
@@ -91,11 +85,8 @@ impl Kiosk {
         for name in &names {
             program.app.guests.add(name, config.guests[name].clone())?;
         }
-        let mut out = io::stdout();
         // Nobody may be listening: a service's output is a file that can be full.
-        let _ = writeln!(out, "WAYLAND_DISPLAY={display}")
-            .and_then(|()| writeln!(out, "{SOCKET_ENV}={}", program.socket.display()))
-            .and_then(|()| out.flush());
+        let _ = program.announce(&display);
         if let Some(seconds) = self.panic_after {
             panic_after(seconds, &program.event_loop.handle());
         }

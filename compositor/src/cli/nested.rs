@@ -1,15 +1,11 @@
 //! `lucarne nested`
 
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use calloop::EventLoop;
 use clap::Args;
 use config::{Config, Mode};
-use protocols::ipc::SOCKET_ENV;
 use tracing::{info, warn};
 
 use super::{
@@ -86,10 +82,8 @@ impl Nested {
         for name in &names {
             program.app.guests.add(name, config.guests[name].clone())?;
         }
-        let mut out = io::stdout();
-        writeln!(out, "WAYLAND_DISPLAY={display}")
-            .and_then(|()| writeln!(out, "{SOCKET_ENV}={}", program.socket.display()))
-            .and_then(|()| out.flush())
+        program
+            .announce(&display)
             .context("Could not write to standard output")?;
         program.ready();
         for name in &names {

@@ -1,6 +1,10 @@
 //! What `run`, `kiosk`, `headless` and `demo` have in common: guests, a control socket, an event loop.
 
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    io::{self, Write as _},
+    path::PathBuf,
+};
 
 use anyhow::Context as _;
 use calloop::EventLoop;
@@ -58,6 +62,14 @@ impl<H: Host> Program<H> {
             event_loop,
             socket,
         })
+    }
+
+    /// Prints where Wayland clients and `lucarne msg` find this program, as lines for a shell.
+    pub(super) fn announce(&self, display: &str) -> io::Result<()> {
+        let mut out = io::stdout();
+        writeln!(out, "WAYLAND_DISPLAY={display}")?;
+        writeln!(out, "{SOCKET_ENV}={}", self.socket.display())?;
+        out.flush()
     }
 
     /// Tells a service manager that all is set up, and from now on how the guests are.
