@@ -41,7 +41,7 @@ const URI: &str = "qemu+unix:///session?socket=";
 pub fn domain(bench: &Bench, place: &Place) -> Result<String> {
     let program = format!("cat /proc/bus/input/devices\n{}", qemu::CONSOLE);
     let folder = place.guest("guest", &program)?;
-    let home = Home::new(place)?;
+    let home = Home::new()?;
     let manager = Manager::start(bench, &home, place)?;
     manager.create(&description(bench, &home, &folder))?;
     folder.wait_for("dumped", BOOT)?;
@@ -136,17 +136,20 @@ fn description(bench: &Bench, home: &Home, folder: &GuestFolder) -> String {
 }
 
 /// The folders of a user who uses nothing but libvirt and Lucarne.
+///
+/// The path of a socket has at most 107 bytes, and libvirt puts its own deep below the home folder, so neither is in
+/// the test's folder.
 struct Home {
     folder: PathBuf,
-    /// The path of a socket has at most 107 bytes, so its folder is not the test's.
     runtime: PathBuf,
 }
 
 impl Home {
-    fn new(place: &Place) -> Result<Self> {
+    fn new() -> Result<Self> {
+        let short = env::temp_dir().join(format!("lv{:x}", std::process::id()));
         let home = Self {
-            folder: place.folder.join("home"),
-            runtime: env::temp_dir().join(format!("lv{:x}", std::process::id())),
+            folder: short.join("home"),
+            runtime: short,
         };
         fs::create_dir_all(&home.runtime)?;
         let descriptions = home.folder.join(".config/qemu/vhost-user");
