@@ -5,6 +5,7 @@
 //! - [`keys`]: names of keys, for configurations and command lines;
 //! - [`edid`]: how a virtual monitor introduces itself;
 //! - [`ipc`]: the control socket's JSON, and the status channel of a device process;
+//! - [`render`]: what a device and the process that draws for its guest say to each other;
 //! - `wayland`: what a guest's device and our own compositor say to each other beyond Wayland's
 //!   usual protocols. For clients with the feature `wayland-client`, for servers with
 //!   `wayland-server`.
@@ -25,6 +26,7 @@
 pub mod edid;
 pub mod ipc;
 pub mod keys;
+pub mod render;
 pub mod virtio_gpu;
 pub mod virtio_input;
 #[cfg(feature = "wayland")]

@@ -21,7 +21,7 @@ mod tests;
 pub use command::{
     BLOB_FLAG_CROSS_DEVICE, BLOB_FLAG_MAPPABLE, BLOB_FLAG_SHAREABLE, BLOB_MEM_GUEST,
     BLOB_MEM_HOST3D, BLOB_MEM_HOST3D_GUEST, Box3d, Command, DecodeError, Malformed, MemEntry,
-    decode,
+    decode, submission,
 };
 pub use config::{CONFIG_SIZE, CONFIG_SIZE_WITH_ALIGNMENT, Config, EVENT_DISPLAY};
 pub use format::{Format, UnknownFormat};

@@ -107,6 +107,22 @@ pub fn decode(request: &[u8]) -> Result<(Header, Command), DecodeError> {
     }
 }
 
+/// The command stream of a request that is a whole SUBMIT_3D, where it lies: it is the longest payload
+/// that there is, and not worth a copy. `None` for all others; [`decode`] says what they are.
+#[must_use]
+pub fn submission(request: &[u8]) -> Option<(Header, &[u8])> {
+    let got = request.len();
+    let (header, body) = Header::decode(request)?;
+    let reader = Reader {
+        kind: header.kind,
+        got,
+        body,
+    };
+    let is_it = header.kind == kind::SUBMIT_3D && got <= MAX_REQUEST;
+    let commands = is_it.then(|| reader.stream().ok()).flatten()?;
+    Some((header, commands))
+}
+
 /// A request whose header was read.
 struct Reader<'a> {
     kind: u32,
@@ -188,7 +204,9 @@ impl<'a> Reader<'a> {
                     layer_stride: wire.layer_stride.get(),
                 }
             }
-            kind::SUBMIT_3D => self.submit()?,
+            kind::SUBMIT_3D => Command::Submit3d {
+                commands: self.stream()?.to_vec(),
+            },
             kind::RESOURCE_MAP_BLOB => self.struct_of::<wire::MapBlob>()?.into(),
             kind::RESOURCE_UNMAP_BLOB => Command::UnmapBlob {
                 resource_id: self.id()?,
@@ -243,18 +261,13 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn submit(&self) -> Result<Command, Malformed> {
+    fn stream(&self) -> Result<&'a [u8], Malformed> {
         let (wire, payload) = self.prefix::<wire::Submit3d>()?;
         let size = wire.size.get();
         let commands = usize::try_from(size)
             .ok()
             .and_then(|size| payload.get(..size));
-        match commands {
-            Some(commands) => Ok(Command::Submit3d {
-                commands: commands.to_vec(),
-            }),
-            None => Err(self.too_short(self.fixed_size(payload) + u64::from(size))),
-        }
+        commands.ok_or_else(|| self.too_short(self.fixed_size(payload) + u64::from(size)))
     }
 
     fn entries(&self, count: u32, payload: &[u8]) -> Result<Vec<MemEntry>, Malformed> {

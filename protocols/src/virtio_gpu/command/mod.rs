@@ -4,7 +4,7 @@ mod convert;
 mod decode;
 mod encode;
 
-pub use decode::{DecodeError, Malformed, decode};
+pub use decode::{DecodeError, Malformed, decode, submission};
 
 use super::Rect;
 

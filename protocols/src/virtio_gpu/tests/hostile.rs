@@ -104,6 +104,8 @@ fn a_command_stream_shorter_than_its_size_is_refused() {
     let submit = Command::Submit3d {
         commands: vec![0; 8],
     };
+    assert!(submission(&patched(&submit, 24, 8)).is_some());
+    assert_eq!(submission(&patched(&submit, 24, 9)), None);
     let error = decode(&patched(&submit, 24, 9)).unwrap_err();
     assert_eq!(
         error.reason,

@@ -1,0 +1,4 @@
+//! Messages of the renderer's ring.
+
+mod hostile;
+mod round_trip;
