@@ -12,15 +12,24 @@ mod answer;
 mod commands;
 mod error;
 mod request;
+mod three_d;
 mod traffic;
 
 use std::{collections::HashMap, path::Path, time::Duration};
 
-use protocols::virtio_gpu::{Config, F_BLOB_ALIGNMENT, F_EDID, F_RESOURCE_BLOB, F_RESOURCE_UUID};
+use protocols::virtio_gpu::{
+    Config, F_BLOB_ALIGNMENT, F_CONTEXT_INIT, F_EDID, F_RESOURCE_BLOB, F_RESOURCE_UUID, F_VIRGL,
+};
 
 pub(crate) use self::commands::scanout_blob;
 use self::request::Request;
-pub use self::{answer::Completion, commands::BlobImage, error::DriverError, request::ChainShape};
+pub use self::{
+    answer::Completion,
+    commands::BlobImage,
+    error::DriverError,
+    request::ChainShape,
+    three_d::{CapsetInfo, Piece, Texture, Timeline},
+};
 use crate::{
     frontend::{Dialect, Frontend, QUEUES},
     ram::{Ram, RamOptions},
@@ -42,6 +51,9 @@ pub const LINUX_FEATURES: u64 = INDIRECT_DESC
     | 1 << F_RESOURCE_UUID
     | 1 << F_RESOURCE_BLOB
     | 1 << F_BLOB_ALIGNMENT;
+
+/// The features that Linux's driver takes where there is 3D.
+pub const LINUX_FEATURES_3D: u64 = LINUX_FEATURES | 1 << F_VIRGL | 1 << F_CONTEXT_INIT;
 
 /// What a [`Driver`] is like.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +106,7 @@ pub struct Driver {
     last_ticket: u64,
     last_fence: u64,
     last_resource: u32,
+    last_context: u32,
     display_changed: bool,
     gone: bool,
 }
@@ -136,6 +149,7 @@ impl Driver {
             last_ticket: 0,
             last_fence: 0,
             last_resource: 0,
+            last_context: 0,
             display_changed: false,
             gone: false,
         };
@@ -249,6 +263,7 @@ impl Driver {
         }
         self.finished.clear();
         self.last_resource = 0;
+        self.last_context = 0;
         Ok(())
     }
 

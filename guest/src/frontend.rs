@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod notify;
 mod rings;
+mod window;
 
 use std::{
     io,
@@ -28,8 +29,9 @@ use self::{
     channel::Channel,
     notify::{Call, Kick},
     rings::KnownRegion,
+    window::Window,
 };
-pub use self::{dialect::Dialect, error::FrontendError, events::Activity};
+pub use self::{dialect::Dialect, error::FrontendError, events::Activity, window::Manners};
 
 /// How many queues a device has: control and cursor of a GPU, events and status of an input
 /// device.
@@ -64,6 +66,8 @@ pub struct Frontend {
     kicks: [Kick; QUEUES],
     calls: [Call; QUEUES],
     regions: Vec<KnownRegion>,
+    /// Where the guest sees host memory.
+    window: Window,
     state: State,
     features: u64,
     refused_events: u64,
@@ -125,6 +129,7 @@ impl Frontend {
             kicks: [pair(0)?, pair(1)?],
             calls: [call(0)?, call(1)?],
             regions: Vec::new(),
+            window: Window::default(),
             state: State::Reset,
             features: 0,
             refused_events: 0,
@@ -135,6 +140,9 @@ impl Frontend {
             frontend.channel.send(FrontendReq::SET_OWNER, &[], &[])?;
             frontend.offered = frontend.channel.ask_u64(FrontendReq::GET_FEATURES)?;
             frontend.send_calls()?;
+        }
+        if dialect.has_window() {
+            frontend.window = Window::of(&frontend.channel, protocol)?;
         }
         Ok(frontend)
     }

@@ -6,8 +6,9 @@
 //!
 //! From the bottom up: [`ram`] is the guest's memory, [`virtqueue`] a queue in it, [`frontend`]
 //! the VMM, [`driver`] the kernel's driver of the GPU, [`input`] that of a keyboard or a pointer,
-//! [`kms`] what Linux's DRM does with the GPU, [`habit`] what other guests do, [`card`] and
-//! [`pattern`] pictures to show, [`demo`] all of it together.
+//! [`kms`] what Linux's DRM does with the GPU, [`habit`] what other guests do, [`virgl`] what an OpenGL
+//! driver writes and [`spin`] what it draws, [`card`] and [`pattern`] pictures to show, [`demo`] all of it
+//! together.
 //!
 //! ```no_run
 //! use guest::{driver::{Driver, DriverOptions}, kms::{Screen, ScreenOptions}, pattern};
@@ -33,6 +34,8 @@ pub mod input;
 pub mod kms;
 pub mod pattern;
 pub mod ram;
+pub mod spin;
+pub mod virgl;
 pub mod virtqueue;
 
 pub use demo::{DemoOptions, DemoReport, run_demo};

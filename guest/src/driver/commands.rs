@@ -270,7 +270,7 @@ impl Driver {
         self.update_cursor(scanout_id, 0, (0, 0), (0, 0))
     }
 
-    fn ask(&mut self, command: &Command) -> Result<Response, DriverError> {
+    pub(super) fn ask(&mut self, command: &Command) -> Result<Response, DriverError> {
         let ticket = self.submit(command, false)?;
         let completion = self.wait(ticket, self.options.timeout)?;
         completion.done()?;
@@ -297,7 +297,7 @@ pub(crate) fn scanout_blob(
     }
 }
 
-fn unexpected(command: &str, response: &Response) -> DriverError {
+pub(super) fn unexpected(command: &str, response: &Response) -> DriverError {
     DriverError::BadAnswer {
         command: command.to_owned(),
         what: format!("a response of kind {:#x}", response.kind()),

@@ -275,3 +275,71 @@ fn nobody_listening_is_one_clear_message() {
     );
     assert!(text.contains("lucarne device"), "{text}");
 }
+
+#[test]
+fn commands_of_3d_carry_their_context_and_their_timeline() {
+    let device = TestDevice::with(|command| {
+        Reaction::Answer(match command {
+            Command::GetCapsetInfo { .. } => Response::OkCapsetInfo {
+                capset_id: 2,
+                max_version: 1,
+                max_size: 4,
+            },
+            Command::GetCapset { .. } => Response::OkCapset(vec![1, 2, 3, 4]),
+            Command::MapBlob { .. } => Response::OkMapInfo { map_info: 1 },
+            other => usual_answer(other),
+        })
+    });
+    let mut driver = connect(&device, Dialect::QemuGeneric);
+    let info = driver.capset_info(0).unwrap();
+    assert_eq!((info.id, info.version, info.size), (2, 1, 4));
+    assert_eq!(driver.capset(2, 1).unwrap(), [1, 2, 3, 4]);
+
+    let context = driver.new_context_id();
+    driver.create_context(context, 2, "a name").unwrap();
+    let mut stream = crate::virgl::Stream::new();
+    stream.clear([0.0; 4]);
+    driver.run_3d(context, &stream).unwrap();
+    let ticket = driver
+        .submit_3d(context, &stream, Timeline::Ring(3))
+        .unwrap();
+    driver.wait(ticket, LONG).unwrap().done().unwrap();
+    driver.create_host_blob(context, 7, 99, 4096).unwrap();
+    assert_eq!(driver.map_blob(7, 4096).unwrap(), 1);
+    driver.unmap_blob(7).unwrap();
+    driver.destroy_context(context).unwrap();
+
+    let seen = device.seen();
+    let headers: Vec<_> = seen
+        .commands
+        .iter()
+        .skip(2)
+        .map(|(header, _)| (header.ctx_id, header.fence, header.ring_idx))
+        .collect();
+    assert_eq!(
+        headers,
+        [
+            (1, None, None),
+            (1, Some(1), None),
+            (1, Some(2), Some(3)),
+            (1, None, None),
+            (0, None, None),
+            (0, None, None),
+            (1, None, None)
+        ]
+    );
+    let Command::CtxCreate {
+        context_init,
+        name_length,
+        debug_name,
+    } = &seen.commands[2].1
+    else {
+        panic!("{:?}", seen.commands[2]);
+    };
+    assert_eq!((*context_init, *name_length), (2, 6));
+    assert!(debug_name.starts_with(b"a name\0"));
+    let Command::Submit3d { commands } = &seen.commands[3].1 else {
+        panic!("{:?}", seen.commands[3]);
+    };
+    assert_eq!(*commands, stream.to_bytes());
+}

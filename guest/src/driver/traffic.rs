@@ -261,7 +261,7 @@ impl Driver {
         Ticket(self.last_ticket)
     }
 
-    fn new_fence(&mut self) -> u64 {
+    pub(super) fn new_fence(&mut self) -> u64 {
         self.last_fence += 1;
         self.last_fence
     }

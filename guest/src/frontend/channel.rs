@@ -5,10 +5,10 @@
 //! calls by pipe, which the dialects of VMMs need.
 
 use std::{
-    io::{self, IoSlice},
+    io::{self, IoSlice, IoSliceMut},
     mem::MaybeUninit,
     os::{
-        fd::{AsFd, BorrowedFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::net::UnixStream,
     },
     path::Path,
@@ -17,7 +17,10 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
-    net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags},
+    net::{
+        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+        SendAncillaryMessage, SendFlags,
+    },
 };
 use vhost::vhost_user::message::{FrontendReq, MAX_MSG_SIZE};
 
@@ -180,6 +183,35 @@ impl Channel {
     pub(super) fn receive(&self) -> io::Result<Message> {
         let mut header = [0; HEADER];
         self.fill(&mut header)?;
+        self.receive_payload(header)
+    }
+
+    /// Receives the next message, and the file descriptors that came with its first byte.
+    pub(super) fn receive_with_fds(&self) -> io::Result<(Message, Vec<OwnedFd>)> {
+        let mut header = [0; HEADER];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        self.ready(PollFlags::IN)?;
+        let received = rustix::net::recvmsg(
+            &self.stream,
+            &mut [IoSliceMut::new(&mut header)],
+            &mut ancillary,
+            RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC,
+        )?;
+        let mut fds = Vec::new();
+        for message in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(rights) = message {
+                fds.extend(rights);
+            }
+        }
+        match received.bytes {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            got => self.fill(header.get_mut(got..).unwrap_or_default())?,
+        }
+        Ok((self.receive_payload(header)?, fds))
+    }
+
+    fn receive_payload(&self, header: [u8; HEADER]) -> io::Result<Message> {
         let [r0, r1, r2, r3, f0, f1, f2, f3, s0, s1, s2, s3] = header;
         let size = usize::try_from(u32::from_ne_bytes([s0, s1, s2, s3])).unwrap_or(usize::MAX);
         if size > MAX_MSG_SIZE {

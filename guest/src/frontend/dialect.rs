@@ -84,6 +84,18 @@ impl Dialect {
         }
     }
 
+    /// Whether the guest gets a window for host memory, and the device is asked how large it is to be.
+    /// QEMU's `vhost-user-gpu-pci` acknowledges that it could, and goes no further.
+    #[must_use]
+    pub const fn has_window(self) -> bool {
+        matches!(self, Self::QemuGeneric | Self::Crosvm)
+    }
+
+    /// Whether a reset of the device empties that window.
+    pub(super) const fn empties_window(self) -> bool {
+        !matches!(self, Self::Crosvm)
+    }
+
     pub(super) const fn has_display_socket(self) -> bool {
         matches!(self, Self::QemuGpu)
     }

@@ -60,6 +60,20 @@ pub enum FrontendError {
         /// The feature.
         what: &'static str,
     },
+    /// Nothing is mapped in the window for host memory.
+    #[error(
+        "Nothing is mapped {offset:#x} bytes into the window for host memory. Map a blob there first"
+    )]
+    NotMapped {
+        /// Bytes from the window's start.
+        offset: u64,
+    },
+    /// Host memory may only be read.
+    #[error("What is mapped {offset:#x} bytes into the window for host memory may only be read")]
+    ReadOnly {
+        /// Bytes from the window's start.
+        offset: u64,
+    },
     /// Guest memory lies where the device was not told.
     #[error("Address {address:#x} is in no memory that the device knows")]
     UnknownAddress {

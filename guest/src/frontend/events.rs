@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use rustix::event::{PollFd, PollFlags};
 use vhost::vhost_user::message::BackendReq;
 
-use super::{Frontend, FrontendError, QUEUES, channel, io_at};
+use super::{Frontend, FrontendError, QUEUES, channel, io_at, window::Window};
 
 /// What happened while waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -74,13 +74,13 @@ impl Frontend {
         })
     }
 
-    /// Reads one request of the device; returns whether it is an event for the guest.
+    /// Serves one request of the device; returns whether it is an event for the guest.
     fn serve_request(&mut self) -> Result<bool, FrontendError> {
         let Some(requests) = &self.requests else {
             return Ok(false);
         };
-        let message = match requests.receive() {
-            Ok(message) => message,
+        let (message, fds) = match requests.receive_with_fds() {
+            Ok(received) => received,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 self.requests = None;
                 return Ok(false);
@@ -92,6 +92,13 @@ impl Frontend {
                 });
             }
         };
+        if Window::concerns(&message) {
+            let answer = self.window.serve(&message, fds);
+            if let Some(code) = answer.filter(|_| message.needs_reply()) {
+                io_at("an answer to the device", requests.answer(&message, code))?;
+            }
+            return Ok(false);
+        }
         let is_event = message.request == u32::from(BackendReq::CONFIG_CHANGE_MSG);
         let passed_on = is_event && self.dialect.forwards_events();
         if !passed_on {

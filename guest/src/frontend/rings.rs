@@ -105,6 +105,9 @@ impl Frontend {
                 }
             }
         }
+        if self.dialect.empties_window() {
+            self.window.clear();
+        }
         self.state = State::Reset;
         self.features = 0;
         Ok(())

@@ -9,6 +9,8 @@ use std::{
 };
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use vhost::vhost_user::message::VhostUserShMemConfig;
+use vm_memory::ByteValued;
 
 use super::*;
 use crate::{
@@ -18,15 +20,18 @@ use crate::{
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Bytes of the window that the recorder offers.
+pub(super) const WINDOW: u64 = 1 << 20;
+
 /// A device that notes the messages' names and answers just what must be answered.
-struct Recorder {
+pub(super) struct Recorder {
     names: Arc<Mutex<Vec<String>>>,
     requests: Arc<Mutex<Option<UnixStream>>>,
     thread: JoinHandle<()>,
 }
 
 /// Connects a recorder that offers everything.
-fn record(dialect: Dialect) -> (Frontend, Recorder) {
+pub(super) fn record(dialect: Dialect) -> (Frontend, Recorder) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let names = Arc::new(Mutex::new(Vec::new()));
     let requests = Arc::new(Mutex::new(None));
@@ -52,6 +57,9 @@ fn serve(stream: &UnixStream, names: &Mutex<Vec<String>>, requests: &Mutex<Optio
             FrontendReq::GET_PROTOCOL_FEATURES => Some(u64::MAX.to_ne_bytes().into()),
             FrontendReq::GET_QUEUE_NUM => Some(2u64.to_ne_bytes().into()),
             FrontendReq::GET_MAX_MEM_SLOTS => Some(509u64.to_ne_bytes().into()),
+            FrontendReq::GET_SHMEM_CONFIG => {
+                Some(VhostUserShMemConfig::new(1, &[0, WINDOW]).as_slice().into())
+            }
             FrontendReq::GET_STATUS => Some(0u64.to_ne_bytes().into()),
             FrontendReq::GET_VRING_BASE | FrontendReq::GET_CONFIG => Some(payload),
             FrontendReq::SET_BACKEND_REQ_FD => {
@@ -98,6 +106,12 @@ fn receive(stream: &UnixStream) -> Option<(u32, u32, Vec<u8>, Vec<OwnedFd>)> {
 }
 
 impl Recorder {
+    /// The device's end of the channel for its requests.
+    pub(super) fn channel(&self) -> UnixStream {
+        let requests = self.requests.lock().unwrap();
+        requests.as_ref().unwrap().try_clone().unwrap()
+    }
+
     /// The messages since the last call, shortened.
     fn names(&self) -> String {
         let names = std::mem::take(&mut *self.names.lock().unwrap());
