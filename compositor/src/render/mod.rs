@@ -294,6 +294,16 @@ impl Renderer {
         }
     }
 
+    /// Whether a graphics card draws, and not the CPU.
+    #[must_use]
+    pub fn is_gpu(&self) -> bool {
+        match self {
+            Self::Gles(painter) => !painter.is_software(),
+            Self::Window(painter) => !painter.is_software(),
+            Self::Pixman(_) => false,
+        }
+    }
+
     /// The device number of the GPU that draws, as linux-dmabuf names it to clients.
     #[must_use]
     pub fn device(&self) -> Option<u64> {

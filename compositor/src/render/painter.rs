@@ -60,9 +60,10 @@ pub struct Painter<B, T> {
     device: Option<u64>,
     /// The pictures' format.
     format: Fourcc,
-    /// Whether to wait for each picture: a software renderer's threads read clients' memory until
-    /// it is complete, and nothing keeps the clients from writing meanwhile.
-    wait: bool,
+    /// Whether the CPU draws through OpenGL. Each picture is to be waited for then: the renderer's
+    /// threads read clients' memory until it is complete, and nothing keeps the clients from writing
+    /// meanwhile.
+    software: bool,
     targets: BTreeMap<OutputId, Target<T>>,
 }
 
@@ -96,7 +97,7 @@ impl<B: Brush, T> Painter<B, T> {
         description: String,
         device: Option<u64>,
         format: Fourcc,
-        wait: bool,
+        software: bool,
     ) -> Result<Self, <B::Renderer as RendererSuper>::Error> {
         // Enlarged windows get larger pixels. Blending neighbours would also blend in the black
         // around them, and let renderers differ.
@@ -106,7 +107,7 @@ impl<B: Brush, T> Painter<B, T> {
             description,
             device,
             format,
-            wait,
+            software,
             targets: BTreeMap::new(),
         })
     }
@@ -121,6 +122,10 @@ impl<B: Brush, T> Painter<B, T> {
         self.device
     }
 
+    pub(super) fn is_software(&self) -> bool {
+        self.software
+    }
+
     /// What it draws with.
     pub(super) fn brush(&mut self) -> &mut B {
         &mut self.brush
@@ -133,7 +138,7 @@ impl<B: Brush, T> Painter<B, T> {
 
     /// Waits for a picture, where that has to be waited for.
     pub(super) fn wait_for(&self, composed: &Composed) -> Result<(), RenderError> {
-        if self.wait && composed.sync.wait().is_err() {
+        if self.software && composed.sync.wait().is_err() {
             return Err(RenderError::new("wait for a picture", "interrupted"));
         }
         Ok(())

@@ -132,11 +132,17 @@ fn seat(display: &DisplayHandle, seats: &mut SeatState<State>) -> Seat<State> {
     seat
 }
 
-/// The formats of dma-bufs to offer: those that the renderer takes linearly and in one plane.
-/// Guests' memory is linear; other layouts could not be checked against the memory's size.
-fn linear_formats(renderer: &mut Renderer) -> Vec<Format> {
+/// The formats of dma-bufs to offer: those that the renderer takes linearly and in one plane, which
+/// guests' memory is, and those of the graphics card that draws, for what it has drawn for guests. A
+/// software renderer's other layouts could not be checked against the memory's size.
+fn formats_to_offer(renderer: &mut Renderer) -> Vec<Format> {
+    let gpu = renderer.is_gpu();
     let mut formats = renderer.paint().dmabuf_formats();
-    formats.retain(|format| format.modifier == Modifier::Linear && get_bpp(format.code).is_some());
+    formats.retain(|format| match format.modifier {
+        Modifier::Linear => get_bpp(format.code).is_some(),
+        Modifier::Invalid => false,
+        _ => gpu,
+    });
     formats
 }
 
@@ -146,7 +152,7 @@ pub(crate) fn dmabuf_offer(renderer: &mut Renderer) -> (u64, Vec<Format>) {
         .device()
         .or_else(any_drm_device)
         .unwrap_or_default();
-    (device, linear_formats(renderer))
+    (device, formats_to_offer(renderer))
 }
 
 fn dmabuf_global(
@@ -157,7 +163,7 @@ fn dmabuf_global(
     let (device, formats) = dmabuf_offer(renderer);
     if formats.is_empty() {
         info!(
-            "Clients have to use shared memory: {} takes no linear dma-bufs",
+            "Clients have to use shared memory: {} takes no dma-bufs",
             renderer.description()
         );
         return None;

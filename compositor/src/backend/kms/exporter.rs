@@ -73,29 +73,39 @@ impl Exporter {
         use_opaque: bool,
     ) -> Result<ClientFramebuffer, ExportError> {
         let failed = |attempt| move |source| ExportError::Client { attempt, source };
-        let Some(plane) = Plane::of(dmabuf, use_opaque, self.modifiers) else {
-            return Err(failed("show more than one plane of")(
-                io::ErrorKind::Unsupported.into(),
-            ));
-        };
-        let fd = dmabuf.handles().next();
-        let fd = fd.ok_or_else(|| failed("find the memory of")(io::ErrorKind::NotFound.into()))?;
-        let memory = card
-            .prime_fd_to_buffer(fd)
-            .map_err(failed("give the card the memory of"))?;
-        let flags = match self.modifiers {
-            true => FbCmd2Flags::MODIFIERS,
-            false => FbCmd2Flags::empty(),
-        };
-        let added = card.add_planar_framebuffer(&Imported { plane, memory }, flags);
-        // The framebuffer has the memory now. The handle must not stay: the same memory imported
+        let layout = Layout::of(dmabuf, use_opaque, self.modifiers);
+        let mut memory = [None; MAX_PLANES];
+        let mut imported = Ok(());
+        for (handle, fd) in memory.iter_mut().zip(dmabuf.handles()) {
+            imported = card.prime_fd_to_buffer(fd).map(|it| *handle = Some(it));
+            if imported.is_err() {
+                break;
+            }
+        }
+        let added = imported
+            .map_err(failed("give the card the memory of"))
+            .and_then(|()| {
+                let flags = match self.modifiers {
+                    true => FbCmd2Flags::MODIFIERS,
+                    false => FbCmd2Flags::empty(),
+                };
+                card.add_planar_framebuffer(&Imported { layout, memory }, flags)
+                    .map_err(failed("make a framebuffer of"))
+            });
+        // The framebuffer has the memory now. The handles must not stay: the same memory imported
         // again gets the same one, and whichever is closed first would close the other's.
-        if let Err(error) = card.close_buffer(memory) {
-            debug!("Could not close a client's memory: {error}");
+        for (index, handle) in memory.iter().enumerate() {
+            // Planes that lie in the same memory have the same one.
+            let Some(handle) = handle.filter(|it| !memory[..index].contains(&Some(*it))) else {
+                continue;
+            };
+            if let Err(error) = card.close_buffer(handle) {
+                debug!("Could not close a client's memory: {error}");
+            }
         }
         Ok(ClientFramebuffer {
-            handle: added.map_err(failed("make a framebuffer of"))?,
-            format: plane.format(),
+            handle: added?,
+            format: layout.format(),
             card: card.clone(),
         })
     }
@@ -213,31 +223,31 @@ impl Framebuffer for OwnFramebuffer {
     }
 }
 
-/// The only plane of a dma-buf, as the card is told it.
+/// What a framebuffer can have of them.
+const MAX_PLANES: usize = 4;
+
+/// How a dma-buf is laid out, as the card is told it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Plane {
+struct Layout {
     size: (u32, u32),
     code: Fourcc,
     modifier: Option<Modifier>,
-    pitch: u32,
-    offset: u32,
+    pitches: [u32; MAX_PLANES],
+    offsets: [u32; MAX_PLANES],
 }
 
-impl Plane {
-    fn of(dmabuf: &Dmabuf, use_opaque: bool, modifiers: bool) -> Option<Self> {
-        if dmabuf.num_planes() != 1 {
-            return None;
-        }
+impl Layout {
+    fn of(dmabuf: &Dmabuf, use_opaque: bool, modifiers: bool) -> Self {
         let Format { code, modifier } = dmabuf.format();
         // The lowest plane has nothing below it to shine through, and many can't blend.
         let opaque = get_opaque(code).filter(|_| use_opaque);
-        Some(Self {
+        Self {
             size: (dmabuf.width(), dmabuf.height()),
             code: opaque.unwrap_or(code),
             modifier: modifiers.then_some(modifier),
-            pitch: dmabuf.strides().next()?,
-            offset: dmabuf.offsets().next()?,
-        })
+            pitches: of_planes(dmabuf.strides()),
+            offsets: of_planes(dmabuf.offsets()),
+        }
     }
 
     /// As planes list it: those of a card without modifiers name none.
@@ -249,34 +259,43 @@ impl Plane {
     }
 }
 
+/// A number for each plane, 0 for those that there are not.
+fn of_planes(numbers: impl Iterator<Item = u32>) -> [u32; MAX_PLANES] {
+    let mut planes = [0; MAX_PLANES];
+    for (plane, number) in planes.iter_mut().zip(numbers) {
+        *plane = number;
+    }
+    planes
+}
+
 struct Imported {
-    plane: Plane,
-    memory: Handle,
+    layout: Layout,
+    memory: [Option<Handle>; MAX_PLANES],
 }
 
 impl PlanarBuffer for Imported {
     fn size(&self) -> (u32, u32) {
-        self.plane.size
+        self.layout.size
     }
 
     fn format(&self) -> Fourcc {
-        self.plane.code
+        self.layout.code
     }
 
     fn modifier(&self) -> Option<Modifier> {
-        self.plane.modifier
+        self.layout.modifier
     }
 
     fn pitches(&self) -> [u32; 4] {
-        [self.plane.pitch, 0, 0, 0]
+        self.layout.pitches
     }
 
     fn handles(&self) -> [Option<Handle>; 4] {
-        [Some(self.memory), None, None, None]
+        self.memory
     }
 
     fn offsets(&self) -> [u32; 4] {
-        [self.plane.offset, 0, 0, 0]
+        self.layout.offsets
     }
 }
 
@@ -288,32 +307,43 @@ mod tests {
 
     use super::*;
 
-    fn dmabuf(code: Fourcc) -> Dmabuf {
+    /// With so many planes in one memory, page after page.
+    fn dmabuf(code: Fourcc, planes: u32) -> Dmabuf {
         let mut builder = Dmabuf::builder((640, 480), code, Modifier::Linear, DmabufFlags::empty());
-        let fd = File::open("/dev/null").unwrap().into();
-        assert!(builder.add_plane(fd, 0, 64, 2560));
+        for plane in 0..planes {
+            let fd = File::open("/dev/null").unwrap().into();
+            assert!(builder.add_plane(fd, plane, 64 + 4096 * plane, 2560 >> plane));
+        }
         builder.build().unwrap()
     }
 
     #[test]
     fn the_card_is_told_the_layout_of_the_memory() {
-        let plane = Plane::of(&dmabuf(Fourcc::Xrgb8888), false, true).unwrap();
-        assert_eq!(plane.size, (640, 480));
-        assert_eq!((plane.pitch, plane.offset), (2560, 64));
-        assert_eq!(plane.format(), dmabuf(Fourcc::Xrgb8888).format());
+        let layout = Layout::of(&dmabuf(Fourcc::Xrgb8888, 1), false, true);
+        assert_eq!(layout.size, (640, 480));
+        assert_eq!(layout.pitches, [2560, 0, 0, 0]);
+        assert_eq!(layout.offsets, [64, 0, 0, 0]);
+        assert_eq!(layout.format(), dmabuf(Fourcc::Xrgb8888, 1).format());
+    }
+
+    #[test]
+    fn the_card_is_told_of_all_planes() {
+        let layout = Layout::of(&dmabuf(Fourcc::Xrgb8888, 2), false, true);
+        assert_eq!(layout.pitches, [2560, 1280, 0, 0]);
+        assert_eq!(layout.offsets, [64, 4160, 0, 0]);
     }
 
     #[test]
     fn on_the_lowest_plane_nothing_shines_through() {
-        let plane = |opaque| Plane::of(&dmabuf(Fourcc::Argb8888), opaque, true).unwrap();
-        assert_eq!(plane(true).code, Fourcc::Xrgb8888);
-        assert_eq!(plane(false).code, Fourcc::Argb8888);
+        let layout = |opaque| Layout::of(&dmabuf(Fourcc::Argb8888, 1), opaque, true);
+        assert_eq!(layout(true).code, Fourcc::Xrgb8888);
+        assert_eq!(layout(false).code, Fourcc::Argb8888);
     }
 
     #[test]
     fn a_card_without_modifiers_is_told_none() {
-        let plane = Plane::of(&dmabuf(Fourcc::Xrgb8888), false, false).unwrap();
-        assert_eq!(plane.modifier, None);
-        assert_eq!(plane.format().modifier, Modifier::Invalid);
+        let layout = Layout::of(&dmabuf(Fourcc::Xrgb8888, 1), false, false);
+        assert_eq!(layout.modifier, None);
+        assert_eq!(layout.format().modifier, Modifier::Invalid);
     }
 }

@@ -152,7 +152,7 @@ impl Screen {
         Ok(())
     }
 
-    /// The formats of clients' buffers that some plane shows without drawing, if they are linear.
+    /// The formats of clients' buffers that some plane shows without drawing.
     #[must_use]
     pub fn formats(&self) -> Vec<Format> {
         let surface = self.picture.surface();
@@ -161,15 +161,14 @@ impl Screen {
         let mut formats: Vec<Format> = Vec::new();
         for plane in overlays.chain([surface.plane_info()]) {
             // Cards without modifiers list none, and take linear memory.
-            let linear = plane
-                .formats
-                .iter()
-                .filter(|format| matches!(format.modifier, Modifier::Linear | Modifier::Invalid))
-                .map(|format| Format {
-                    code: format.code,
-                    modifier: Modifier::Linear,
-                });
-            for format in linear {
+            let named = plane.formats.iter().map(|format| Format {
+                modifier: match format.modifier {
+                    Modifier::Invalid => Modifier::Linear,
+                    named => named,
+                },
+                ..*format
+            });
+            for format in named {
                 if !formats.contains(&format) {
                     formats.push(format);
                 }

@@ -1,7 +1,9 @@
 //! `zwp_linux_dmabuf_v1`: which memory of clients is taken.
 //!
 //! smithay checks that the memory is long enough for its stride and height, but takes a stride
-//! that is shorter than a row and modifiers that were never offered.
+//! that is shorter than a row and modifiers that were never offered. Layouts of a graphics card's own
+//! are the card's driver to check, which reads them where there is a card that draws; software reads
+//! linear memory only.
 
 use std::os::fd::AsFd;
 
@@ -20,10 +22,12 @@ use crate::{backend::Backend, render::RenderError, state::State};
 /// Why a client's memory is not taken.
 #[derive(Debug, Error)]
 enum Refusal {
-    #[error("its modifier {0:?} is not linear")]
+    #[error("its modifier {0:?} was not offered")]
     Modifier(Modifier),
     #[error("it has {0} planes instead of 1")]
     Planes(usize),
+    #[error("it is no dma-buf, but has the layout of a graphics card")]
+    NoCards,
     #[error("its format {0} has no size per pixel")]
     Format(smithay::backend::allocator::Fourcc),
     #[error("its stride {stride} is shorter than a row of {width} pixels")]
@@ -45,7 +49,8 @@ impl DmabufHandler for State {
     }
 
     fn dmabuf_imported(&mut self, _: &DmabufGlobal, dmabuf: Dmabuf, notifier: ImportNotifier) {
-        let taken = check(&dmabuf).and_then(|()| Ok(self.renderer.paint().import(&dmabuf)?));
+        let taken = check(&dmabuf, self.renderer.is_gpu())
+            .and_then(|()| Ok(self.renderer.paint().import(&dmabuf)?));
         match taken {
             Ok(()) => {
                 if notifier.successful::<Self>().is_err() {
@@ -75,10 +80,15 @@ impl DmabufHandler for State {
     }
 }
 
-fn check(dmabuf: &Dmabuf) -> Result<(), Refusal> {
+fn check(dmabuf: &Dmabuf, gpu: bool) -> Result<(), Refusal> {
     let format = dmabuf.format();
-    if format.modifier != Modifier::Linear {
-        return Err(Refusal::Modifier(format.modifier));
+    match format.modifier {
+        Modifier::Linear => {}
+        Modifier::Invalid => return Err(Refusal::Modifier(format.modifier)),
+        // What was not offered of these, the driver does not import.
+        _ if gpu && dmabuf.handles().all(is_dma_buf) => return Ok(()),
+        _ if gpu => return Err(Refusal::NoCards),
+        other => return Err(Refusal::Modifier(other)),
     }
     if dmabuf.num_planes() != 1 {
         return Err(Refusal::Planes(dmabuf.num_planes()));
