@@ -18,8 +18,12 @@ use super::later;
 /// How many frames are looked at before something is concluded.
 const FRAMES: u32 = 60;
 
+/// How many are enough to see whether a guest keeps step in place by now. While it does not, each of them
+/// costs a refresh.
+const FRAMES_OF_RETURN: u32 = 12;
+
 /// So many after a change are not counted: the host still has some that were made before.
-const SETTLING: u32 = 8;
+const SETTLING: u32 = 4;
 
 /// Longer than this between two frames, in refreshes, and the guest does not animate.
 const PAUSE: u32 = 8;
@@ -165,7 +169,11 @@ impl Step {
         };
         seen.last = now;
         seen.frames = seen.frames.saturating_add(1);
-        if seen.frames < FRAMES {
+        let wanted = match self.way {
+            Way::Returning => FRAMES_OF_RETURN,
+            Way::InPlace | Way::Trying { .. } | Way::Copied => FRAMES,
+        };
+        if seen.frames < wanted {
             return None;
         }
         let took = now.saturating_duration_since(seen.first).as_micros();
