@@ -1,6 +1,7 @@
 //! `[guest.NAME]`: one virtual machine.
 
 mod close;
+mod gpu;
 mod hands;
 mod machine;
 mod monitors;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Deserializer};
 use crate::{MemorySize, Mode, parse::Mistake};
 
 pub use close::OnClose;
+pub use gpu::Gpu;
 pub use hands::{Grab, InputDevice, ParseInputDeviceError, Pointer};
 pub use machine::{Network, Sound};
 pub use windows::Scale;
@@ -49,6 +51,9 @@ pub struct Guest {
     pub max_scanouts: Option<usize>,
     /// What the guest may do with its graphics card.
     pub gpu: Gpu,
+    /// The render node of the host's graphics card that draws its 3D; one is chosen where none is
+    /// given.
+    pub gpu_device: Option<PathBuf>,
     /// Which of QEMU's graphics devices is used.
     pub device: Device,
     /// Whether QEMU uses the host's virtualisation.
@@ -107,15 +112,6 @@ pub enum Fit {
     Integer,
     /// Leave it as it is, in the middle.
     None,
-}
-
-/// What the guest may do with its graphics card.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-pub enum Gpu {
-    /// Show pictures that it drew itself.
-    #[default]
-    #[serde(rename = "2d")]
-    TwoD,
 }
 
 /// QEMU's graphics devices that leave the work to another process.
@@ -232,6 +228,7 @@ impl Default for Guest {
             scanouts: vec![Mode::new(1280, 800)],
             max_scanouts: None,
             gpu: Gpu::default(),
+            gpu_device: None,
             device: Device::default(),
             accel: Accel::default(),
             firmware: Firmware::default(),
@@ -268,6 +265,7 @@ impl Guest {
             &mut self.kernel,
             &mut self.initrd,
             &mut self.socket,
+            &mut self.gpu_device,
         ]
         .into_iter()
         .flatten()
@@ -296,6 +294,7 @@ impl Guest {
                 format!("Choose a number from 1 to {MAX_CPUS}"),
             ));
         }
+        gpu::check(self)?;
         hands::check(self)?;
         if self.kernel.is_none() {
             for (key, given) in [

@@ -115,6 +115,7 @@ fn values_of_the_examples_are_the_defaults() {
         scanouts: vec![Mode::new(1280, 800), Mode::new(1920, 1080)],
         max_scanouts: Some(4),
         scale: guest::Scale::new(1.0),
+        gpu_device: Some("/dev/dri/renderD128".into()),
         ..Guest::default()
     };
     assert_eq!(config.guests["debian"], debian);
@@ -133,7 +134,8 @@ fn every_key_of_a_guest_is_read() {
         memory = "512M"
         cpus = 4
         scanouts = ["640x480@75"]
-        gpu = "2d"
+        gpu = "virgl"
+        gpu_device = "/dev/dri/renderD129"
         device = "vga"
         accel = "tcg"
         firmware = "/fw.fd"
@@ -164,7 +166,11 @@ fn every_key_of_a_guest_is_read() {
             millihertz: 75_000
         }]
     );
-    assert_eq!(guest.gpu, Gpu::TwoD);
+    assert_eq!(guest.gpu, Gpu::Virgl);
+    assert_eq!(
+        guest.gpu_device.as_deref(),
+        Some(Path::new("/dev/dri/renderD129"))
+    );
     assert_eq!(guest.device, Device::Vga);
     assert_eq!(guest.accel, Accel::Tcg);
     assert_eq!(guest.firmware, Firmware::File("/fw.fd".into()));
@@ -221,7 +227,10 @@ fn an_unknown_value_is_an_error_with_the_known_ones() {
         message.starts_with("3:7: Unknown value `vulkan`"),
         "{message}"
     );
-    assert!(message.ends_with("Hint: Known here: 2d"), "{message}");
+    assert!(
+        message.ends_with("Hint: Known here: auto, 2d, virgl, venus"),
+        "{message}"
+    );
 }
 
 #[test]

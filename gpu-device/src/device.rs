@@ -3,16 +3,19 @@
 //!
 //! [`run`] is what `lucarne device` and the compositor's supervisor start.
 
+mod around;
 mod attach;
 mod attachment;
 mod connection;
 mod door;
+mod drawing;
 mod front_end;
 mod hands;
 mod host;
 mod process;
+mod window;
 
-use std::{io, os::fd::OwnedFd, sync::Arc};
+use std::{io, os::fd::OwnedFd, path::PathBuf, sync::Arc};
 
 use calloop::{
     EventLoop,
@@ -31,6 +34,7 @@ use crate::{
     gpu::{self, Gpu, Limits, Mode, Prefer},
     input::{HandsOptions, InputKind},
     memory::{DmaBufMaker, Udmabuf},
+    renderer::choice::{GpuKind, Impossible},
     status::StatusChannel,
     vhost_user::{
         listener::{ListenError, Listener, SocketSource},
@@ -71,6 +75,10 @@ pub struct Options {
     pub prefer: Prefer,
     /// What the guest may use up.
     pub limits: Limits,
+    /// What the host is to draw for the guest.
+    pub gpu: GpuKind,
+    /// The render node of the graphics card that is to draw; one is chosen where `None`.
+    pub gpu_device: Option<PathBuf>,
 }
 
 /// Why a device process could not start, or ended before it was told to.
@@ -85,6 +93,9 @@ pub enum DeviceError {
     /// The compositor is gone, and said so only by an event.
     #[error("The Wayland compositor is gone. Start it again and restart the device")]
     DisplayGone,
+    /// What was demanded for the guest's 3D can't be.
+    #[error(transparent)]
+    Gpu(#[from] Impossible),
     /// VMMs can't connect.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -147,6 +158,8 @@ pub fn run(options: Options) -> Result<(), DeviceError> {
         seeks: options.seeks && !options.detached,
         reach: manner.reach(),
     };
+    // Before there is a socket: a VMM reads at once what the device offers.
+    let choice = drawing::choose(options.gpu, options.gpu_device)?;
     let listener = Listener::new(options.socket)?;
     let mut inputs = Vec::with_capacity(options.inputs.len());
     for (kind, socket) in options.inputs {
@@ -157,6 +170,7 @@ pub fn run(options: Options) -> Result<(), DeviceError> {
         None => None,
     };
     let mut process = Process::new(handle, gpu, hosts, listener, status)?;
+    process.give_renderer(choice)?;
     process.give_hands(inputs, options.hands)?;
     process.run(&mut event_loop)
 }

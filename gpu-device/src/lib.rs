@@ -5,7 +5,7 @@
 //! the moment in which the host shows a frame the guest's page flip.
 //!
 //! ```no_run
-//! use gpu_device::{Options, Prefer, SocketSource, WaylandSource, run};
+//! use gpu_device::{GpuKind, Options, Prefer, SocketSource, WaylandSource, run};
 //!
 //! # fn main() -> Result<(), gpu_device::DeviceError> {
 //! run(Options {
@@ -22,6 +22,8 @@
 //!     status: None,
 //!     prefer: Prefer::Auto,
 //!     limits: Default::default(),
+//!     gpu: GpuKind::TwoD,
+//!     gpu_device: None,
 //! })
 //! # }
 //! ```
@@ -51,11 +53,23 @@
 //!
 //! - [`vhost_user`]: messages of the VMM, rings of the guest; knows no command.
 //! - [`gpu`]: what commands mean; knows neither rings nor Wayland.
-//! - [`memory`]: guest memory as slices and dma-bufs; the only room with unsafe code.
-//! - [`renderer`]: pixels from one layout to another.
+//! - [`memory`]: guest memory as slices and dma-bufs; with [`renderer::virgl`] the only unsafe code.
+//! - [`renderer`]: pixels from one layout to another; for guests with 3D, the process that draws for them.
 //! - [`display`]: the seam to whatever shows frames, and its two sides.
 //! - [`input`]: what hands do on the host, as events of the guest's input devices.
 //! - [`device`]: one thread and one loop that join the rooms; [`status`] tells a supervisor.
+//!
+//! A guest with 3D has its frames drawn by the host. What it wants drawn goes to another process, so that
+//! it can bring down only that:
+//!
+//! ```text
+//!  guest                this process                     `lucarne render`               compositor
+//!    │ SUBMIT_3D ─────▶ [gpu] checks ─▶ [renderer] ════▶ [renderer] libvirglrenderer
+//!    │                                   shared ring      draws with the graphics card
+//!    │ RESOURCE_FLUSH ▶ [gpu] shown? ─▶ [renderer] ════▶ ... until all of it is drawn
+//!    │                  [gpu]        ◀═ answer ═════════
+//!    │                  [display]     attach the card's own memory, commit ────────────────▶ │
+//! ```
 //!
 //! The guest is hostile in all of this: what it sends is read once, judged, and then used; what it
 //! breaks is its own ring.
@@ -82,4 +96,5 @@ pub mod vhost_user;
 pub use device::{DeviceError, Options, run};
 pub use display::wayland::{Fit, Preferences, Scale, WaylandSource};
 pub use gpu::{Limits, Mode, Prefer};
+pub use renderer::choice::GpuKind;
 pub use vhost_user::listener::SocketSource;

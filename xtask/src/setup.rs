@@ -47,6 +47,9 @@ const SYSTEMS: &[System] = &[
             "libgles2",
             "libwayland-client0",
             "xkb-data",
+            // For guests' 3D, which loads it, and what it loads.
+            "libgl1",
+            "libvirglrenderer1",
             // For `lucarne nested`, which loads them.
             "libwayland-egl1",
             "libx11-6",
@@ -68,7 +71,14 @@ const SYSTEMS: &[System] = &[
             "mmdebstrap",
         ],
         // What is made is checked with these.
-        test: &["edid-decode", "foot", "weston"],
+        test: &[
+            "edid-decode",
+            "foot",
+            // Vulkan for guests.
+            "mesa-vulkan-drivers",
+            "virgl-server",
+            "weston",
+        ],
     },
     System {
         installer: "dnf",
@@ -95,10 +105,12 @@ const SYSTEMS: &[System] = &[
             "libXcursor",
             "libXi",
             "libxkbcommon-x11",
+            "libglvnd-glx",
+            "virglrenderer",
             "qemu-system-x86-core",
         ],
         lab: &[],
-        test: &["edid-decode", "foot", "weston"],
+        test: &["edid-decode", "foot", "mesa-vulkan-drivers", "weston"],
     },
     System {
         installer: "pacman",
@@ -118,11 +130,12 @@ const SYSTEMS: &[System] = &[
             "pixman",
             "seatd",
             "systemd-libs",
+            "virglrenderer",
             "wayland",
             "qemu-system-x86",
         ],
         lab: &[],
-        test: &["edid-decode", "foot", "weston"],
+        test: &["edid-decode", "foot", "vulkan-swrast", "weston"],
     },
 ];
 

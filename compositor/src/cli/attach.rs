@@ -170,6 +170,7 @@ mod tests {
                 detached: false,
                 disk: None,
                 machine: None,
+                renderer: None,
             },
         }
     }

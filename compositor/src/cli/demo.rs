@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use config::{
     Config, Guest,
-    guest::{Restart, Vmm, VmmKind},
+    guest::{Gpu, Restart, Vmm, VmmKind},
 };
 use protocols::ipc::{Answer, Request, ScanoutStats, ScreenshotTarget};
 
@@ -88,6 +88,8 @@ impl Demo {
                 arguments: arguments.map(str::to_owned).to_vec(),
             },
             restart: Restart::Never,
+            // It draws by itself.
+            gpu: Gpu::TwoD,
             ..Guest::default()
         };
         if let Some(modes) = self.screens.modes()? {

@@ -4,11 +4,12 @@ use std::{os::fd::RawFd, path::PathBuf, process::ExitCode};
 
 use anyhow::ensure;
 use clap::{ArgGroup, Args, ValueEnum};
-use gpu_device::{Mode, SocketSource, WaylandSource};
+use gpu_device::{GpuKind, Mode, SocketSource, WaylandSource};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::{
+    gpu::GpuArgs,
     hands::{HandsArgs, InputSocket},
     log::{self, Filter},
     managed,
@@ -29,6 +30,7 @@ Examples:
   lucarne device --name debian --gpu-socket /tmp/debian.gpu --scanouts 3 --mode 1280x800
   lucarne device --name debian --gpu-socket /tmp/debian.gpu \\
     --input keyboard=/tmp/debian.keyboard --input pointer=/tmp/debian.pointer
+  lucarne device --name debian --gpu-socket /tmp/debian.gpu --gpu virgl
 
 Then connect a VMM to the socket, for example QEMU (its memory must be a shared memfd):
   qemu-system-x86_64 -m 2G -object memory-backend-memfd,id=ram,size=2G,share=on \\
@@ -41,7 +43,8 @@ or User Mode Linux:
     mem=1G root=/dev/root rootfstype=hostfs
 
 Managers of virtual machines start it by QEMU's conventions for such programs, with --fd: libvirt
-does for `<video><driver name='vhostuser'/>`. Its guest's input devices are then at
+does for `<video><driver name='vhostuser'/>`. With --virgl (`<acceleration accel3d='yes'/>`) the guest
+has 3D, on the graphics card of --render-node. Its guest's input devices are then at
 $XDG_RUNTIME_DIR/lucarne-NAME.keyboard and so on.")]
 #[command(group(ArgGroup::new("socket").args(["gpu_socket", "fd"]).required(true)))]
 pub(super) struct Device {
@@ -58,11 +61,10 @@ pub(super) struct Device {
     /// Print what the device can do, as JSON, and do nothing else
     #[arg(long)]
     print_capabilities: bool,
-    /// For managers that offer it unasked; nothing is rendered here
-    #[arg(long, value_name = "PATH", hide = true)]
-    render_node: Option<PathBuf>,
-    /// For managers that ask for it unasked; there is no 3D
-    #[arg(long, hide = true)]
+    #[command(flatten)]
+    gpu: GpuArgs,
+    /// As --gpu virgl, in the words of managers of virtual machines
+    #[arg(long, hide = true, conflicts_with = "gpu")]
     virgl: bool,
     /// An input device of the guest, and where the VMM connects to it; given again for the next one.
     /// KIND is keyboard, pointer, mouse, touch or pen
@@ -115,10 +117,13 @@ impl Device {
             height: mode.height,
             millihertz: mode.millihertz,
         };
-        if self.virgl {
-            warn!("Lucarne's device has no 3D: the guest gets a screen without");
-        }
         let is_managed = self.fd.is_some();
+        let gpu = match self.virgl {
+            true => Some(GpuKind::Virgl),
+            // Managers say --virgl where the guest is to have 3D.
+            false if is_managed => Some(GpuKind::TwoD),
+            false => None,
+        };
         let name = self.name.or_else(managed::guest_name);
         let name = name.unwrap_or_else(|| "guest".to_owned());
         let inputs = match is_managed && self.input.is_empty() {
@@ -148,6 +153,8 @@ impl Device {
                 Prefer::Shm => gpu_device::Prefer::Shm,
             },
             limits: gpu_device::Limits::default(),
+            gpu: self.gpu.kind().or(gpu).unwrap_or_default(),
+            gpu_device: self.gpu.device(),
         })?;
         Ok(ExitCode::SUCCESS)
     }

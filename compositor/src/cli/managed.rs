@@ -15,12 +15,20 @@ use std::{
 };
 
 use config::guest::InputDevice;
+use gpu_device::renderer::choice::Machine;
 
 use super::hands::InputSocket;
 
-/// What this device has of the features that the conventions know: neither `virgl` nor
-/// `render-node`.
-pub(super) const CAPABILITIES: &str = "{\n  \"type\": \"gpu\",\n  \"features\": []\n}\n";
+/// What this device has of the features that the conventions know: `virgl`, also where the host
+/// can't (the guest gets a screen without then), and `render-node` where there is one. For a device
+/// with that feature libvirt chooses a node, and starts no guest where it finds none.
+pub(super) fn capabilities(machine: &Machine) -> String {
+    let features = match machine.nodes.as_slice() {
+        [] => r#""virgl""#,
+        _ => r#""virgl", "render-node""#,
+    };
+    format!("{{\n  \"type\": \"gpu\",\n  \"features\": [{features}]\n}}\n")
+}
 
 /// The option that asks for them.
 const PRINT_CAPABILITIES: &str = "--print-capabilities";
@@ -93,6 +101,8 @@ pub(super) fn inputs(name: &str) -> Vec<InputSocket> {
 
 #[cfg(test)]
 mod tests {
+    use gpu_device::renderer::choice::{Access, Node};
+
     use super::*;
 
     fn words(line: &str) -> Vec<OsString> {
@@ -126,8 +136,19 @@ mod tests {
 
     #[test]
     fn the_capabilities_are_json_of_a_gpu() {
-        let value: serde_json::Value = serde_json::from_str(CAPABILITIES).unwrap();
-        assert_eq!(value, serde_json::json!({"type": "gpu", "features": []}));
+        let told = |machine: &Machine| -> serde_json::Value {
+            serde_json::from_str(&capabilities(machine)).unwrap()
+        };
+        let mut machine = Machine::default();
+        let expected = serde_json::json!({"type": "gpu", "features": ["virgl"]});
+        assert_eq!(told(&machine), expected);
+        machine.nodes.push(Node {
+            path: "/dev/dri/renderD128".into(),
+            driver: None,
+            access: Access::Forbidden,
+        });
+        let expected = serde_json::json!({"type": "gpu", "features": ["virgl", "render-node"]});
+        assert_eq!(told(&machine), expected);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod demo;
 mod device;
 mod doctor;
 mod failure;
+mod gpu;
 mod hands;
 mod headless;
 mod kiosk;
@@ -18,6 +19,7 @@ mod managed;
 mod msg;
 mod nested;
 mod print;
+mod render;
 mod run;
 mod settings;
 mod software_guest;
@@ -29,6 +31,7 @@ mod windows;
 use std::{io::Write as _, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use gpu_device::renderer::choice::Machine;
 
 pub(crate) use self::start::has_session;
 
@@ -76,6 +79,7 @@ enum Command {
     Completions(completions::Completions),
     Man(man::Man),
     SoftwareGuest(software_guest::SoftwareGuest),
+    Render(render::Render),
 }
 
 /// Runs the program with the arguments of this process.
@@ -83,8 +87,9 @@ enum Command {
 pub fn main() -> ExitCode {
     let arguments = managed::arguments(std::env::args_os());
     if managed::asks_for_capabilities(&arguments) {
+        let capabilities = managed::capabilities(&Machine::look(None));
         // To whom it could not be told nobody can say so.
-        let _ = std::io::stdout().write_all(managed::CAPABILITIES.as_bytes());
+        let _ = std::io::stdout().write_all(capabilities.as_bytes());
         return ExitCode::SUCCESS;
     }
     let cli = Cli::parse_from(arguments);
@@ -102,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Completions(completions) => completions.main(),
         Command::Man(man) => man.main(),
         Command::SoftwareGuest(guest) => guest.main(),
+        Command::Render(render) => render.main(),
     };
     result.unwrap_or_else(|error| {
         failure::show(&error);

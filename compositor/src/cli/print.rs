@@ -6,7 +6,10 @@ use std::{
 };
 
 use anyhow::anyhow;
-use config::{Guest, guest::InputDevice};
+use config::{
+    Guest,
+    guest::{Gpu, InputDevice},
+};
 
 use crate::guests::{
     input_sockets, runtime_dir,
@@ -59,6 +62,12 @@ fn device(name: &str, guest: &Guest, socket: &Path, inputs: &[(InputDevice, Path
     }
     let connectors = guest.connectors().to_string();
     arguments.extend(["--max-scanouts".into(), connectors.into()]);
+    if guest.gpu != Gpu::default() {
+        arguments.extend(["--gpu".into(), guest.gpu.word().into()]);
+    }
+    if let Some(node) = &guest.gpu_device {
+        arguments.extend(["--gpu-device".into(), node.into()]);
+    }
     for (kind, socket) in inputs {
         let mut input = OsString::from(format!("{kind}="));
         input.push(socket);
@@ -98,6 +107,18 @@ mod tests {
              virtio_uml.device=/run/user/1000/u.keyboard:18 \\\n    \
              uml_dir=/run/user/1000/ \\\n    umid=u\n"
         );
+    }
+
+    #[test]
+    fn the_device_is_told_what_the_guest_may_do() {
+        let guest = Guest {
+            gpu: Gpu::Virgl,
+            gpu_device: Some("/dev/dri/renderD129".into()),
+            ..Guest::default()
+        };
+        let printed = printed(&guest);
+        let expected = " --gpu virgl --gpu-device /dev/dri/renderD129 ";
+        assert!(printed.contains(expected), "{printed}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use config::{
 
 use super::{
     attach::{self, Found},
+    gpu::GpuArgs,
     log::{self, Filter},
     print,
     settings::{ConfigFile, Machine},
@@ -33,6 +34,7 @@ Examples:
   lucarne run debian.qcow2
   lucarne run --memory 4G --cpus 4 --mode 1920x1080 --mode 1920x1080 debian.qcow2
   lucarne run --firmware uefi --device gpu debian.qcow2 -- -snapshot
+  lucarne run --gpu virgl debian.qcow2       OpenGL drawn by this machine, by its CPU if need be
   lucarne run --kernel vmlinuz --initrd initrd.img --append 'console=tty0 quiet'
   lucarne run --uml --kernel ./linux --append 'root=/dev/root rootfstype=hostfs init=/bin/sh'
   lucarne run debian                the guest [guest.debian] of the configuration file
@@ -71,6 +73,8 @@ pub(super) struct Run {
     name: Option<String>,
     #[command(flatten)]
     machine: Machine,
+    #[command(flatten)]
+    gpu: GpuArgs,
     /// Start it without windows, for `lucarne attach`; this needs no session
     #[arg(long)]
     detached: bool,
@@ -181,6 +185,7 @@ impl Run {
 
     fn lay_over(&self, guest: &mut Guest) -> anyhow::Result<()> {
         self.machine.apply(guest)?;
+        self.gpu.apply(guest);
         for (given, key) in [
             (&self.kernel, &mut guest.kernel),
             (&self.initrd, &mut guest.initrd),
@@ -285,6 +290,7 @@ fn name_of(file: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
+    use config::guest::Gpu;
 
     use super::{super::Cli, *};
 
@@ -314,6 +320,20 @@ mod tests {
         assert_eq!(guest.scanouts.len(), 2);
         assert_eq!(guest.accel, Accel::Tcg);
         assert_eq!(guest.vmm.arguments, ["-a", "-b", "-c"]);
+    }
+
+    #[test]
+    fn a_guest_s_3d_can_be_asked_for() {
+        let config = "[guest.deb]\ndisk = \"d.qcow2\"\ngpu = \"2d\"\n";
+        let (_, deb) = guest("deb --gpu virgl --gpu-device /dev/dri/renderD129", config).unwrap();
+        assert_eq!(deb.gpu, Gpu::Virgl);
+        assert_eq!(deb.gpu_device, Some("/dev/dri/renderD129".into()));
+
+        let error = guest("deb --gpu virgl --gpu-device /dev/dri/card1", config).unwrap_err();
+        assert!(
+            format!("{error:#}").contains("it is the node for its monitors"),
+            "{error:#}"
+        );
     }
 
     #[test]

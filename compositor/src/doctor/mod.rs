@@ -4,6 +4,7 @@
 //! supervisor uses [`kvm`] to choose.
 
 mod console;
+mod drawing;
 mod drm;
 mod egl;
 mod input;
@@ -13,8 +14,11 @@ mod mend;
 mod qemu;
 mod seat;
 mod session;
-mod virglrenderer;
 
+use gpu_device::renderer::{
+    choice::Machine,
+    remote::{Remote, Spawn},
+};
 use serde::Serialize;
 
 /// How it is.
@@ -73,7 +77,7 @@ impl Check {
 #[must_use]
 pub fn examine() -> Vec<Check> {
     let qemu = qemu::find();
-    vec![
+    let mut checks = vec![
         kvm::check(qemu.as_ref().ok()),
         qemu::check(&qemu),
         memory::memfd(),
@@ -84,6 +88,12 @@ pub fn examine() -> Vec<Check> {
         seat::check(),
         console::check(),
         input::check(),
-        virglrenderer::check(),
-    ]
+    ];
+    checks.extend(drawing::check(
+        &Machine::look(None),
+        qemu.as_ref().ok(),
+        |start| Remote::start(Spawn::this_program(start)),
+        drawing::library_of,
+    ));
+    checks
 }

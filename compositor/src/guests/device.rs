@@ -47,6 +47,10 @@ impl Device<'_> {
             command.args(["--mode", &mode.to_string()]);
         }
         command.args(["--max-scanouts", &self.guest.connectors().to_string()]);
+        command.args(["--gpu", self.guest.gpu.word()]);
+        if let Some(node) = &self.guest.gpu_device {
+            command.arg("--gpu-device").arg(node);
+        }
         self.add_hands(&mut command);
         self.add_windows(&mut command);
         command
@@ -107,6 +111,8 @@ mod tests {
         let guest = config::Guest {
             scanouts: vec![config::Mode::new(640, 480), "800x600@75".parse().unwrap()],
             pointer: config::guest::Pointer::Relative,
+            gpu: config::guest::Gpu::Virgl,
+            gpu_device: Some("/dev/dri/renderD129".into()),
             ..config::Guest::default()
         };
         let file = File::open("/dev/null").unwrap();
@@ -129,8 +135,8 @@ mod tests {
             arguments.join(" "),
             format!(
                 "device --name a --gpu-socket /run/a.gpu --scanouts 2 --mode 640x480@60 \
-                 --mode 800x600@75 --max-scanouts 4 --input keyboard=/run/a.keyboard \
-                 --input pen=/run/a.pen --pointer relative --grab auto --release-chord Ctrl+Alt \
+                 --mode 800x600@75 --max-scanouts 4 --gpu virgl \
+                 --gpu-device /dev/dri/renderD129 --input keyboard=/run/a.keyboard --input pen=/run/a.pen --pointer relative --grab auto --release-chord Ctrl+Alt \
                  --fullscreen-key F11 --status-fd {}",
                 file.as_raw_fd()
             )

@@ -32,6 +32,7 @@ impl<H: Host> App<H> {
                 self.guest_event(name, Event::Disconnected);
             }
             DeviceEvent::Stats(stats) => self.device_stats(name, stats),
+            DeviceEvent::Renderer(renderer) => guest.renderer = Some(renderer),
             DeviceEvent::CloseRequested => self.last_window_closed(name),
             DeviceEvent::Attached => guest.shown.attached = true,
             DeviceEvent::Detached => {

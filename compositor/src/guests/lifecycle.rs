@@ -31,8 +31,9 @@ use protocols::ipc::GuestState;
 use self::phase::{Phase, Then};
 pub use self::words::{Action, Ended, Event, Role, Step};
 
-/// How long a device may take to reach its compositor and to listen.
-const LISTEN_LIMIT: Duration = Duration::from_secs(10);
+/// How long a device may take to reach its compositor, to find what draws for the guest (it gives each
+/// of at most three processes 10 seconds to begin), and to listen.
+const LISTEN_LIMIT: Duration = Duration::from_secs(45);
 /// How long a VMM may take to end when asked.
 const VMM_STOP_LIMIT: Duration = Duration::from_secs(5);
 /// How long a device may take to end when asked.

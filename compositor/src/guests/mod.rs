@@ -29,7 +29,7 @@ use std::{
 
 use calloop::RegistrationToken;
 use config::guest::InputDevice;
-use protocols::ipc::{self, GuestState};
+use protocols::ipc::{self, GuestRenderer, GuestState};
 use thiserror::Error;
 
 use self::{
@@ -44,7 +44,7 @@ use self::{
     vmm::{Vmm, qemu::Engine},
 };
 
-pub(crate) use self::process::inherited_fd;
+pub(crate) use self::process::{inherited_fd, leave_bare};
 use crate::signs::GuestStatus;
 
 /// All guests that this program knows.
@@ -80,6 +80,8 @@ struct Guest {
     /// Commands to the VMM.
     monitor: Option<Monitor>,
     dialect: Option<String>,
+    /// What draws its 3D, as its device told.
+    renderer: Option<GuestRenderer>,
     shown: Shown,
     /// The timer of `life`.
     timer: Option<RegistrationToken>,
@@ -179,6 +181,7 @@ impl Guests {
             status: None,
             monitor: None,
             dialect: None,
+            renderer: None,
             shown: Shown::default(),
             timer: None,
             device_output: LastLines::default(),
@@ -238,6 +241,7 @@ impl Guests {
             detached: guest.device.is_some() && !guest.shown.attached,
             disk: guest.config.disk.as_ref().map(|disk| absolute(disk)),
             machine: guest.monitor.as_ref().and_then(Monitor::state),
+            renderer: guest.renderer.clone(),
         };
         self.list.iter().map(describe).collect()
     }

@@ -11,7 +11,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
 };
 
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigHandler, SigSet, signal};
 use rustix::{
     fs::{OFlags, fcntl_getfl, fcntl_setfl},
     io::{FdFlags, fcntl_setfd},
@@ -201,6 +201,30 @@ pub(crate) fn inherited_fd(number: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: it is open, as was just found out, and handed to this process by its number: nobody
     // else in it owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Leaves a process that was just started nothing but its standard input, output and error, and the
+/// kernel's way with signals. To be called first, as long as nothing in it owns a descriptor.
+pub(crate) fn leave_bare() {
+    let links = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
+    let number =
+        |link: io::Result<std::fs::DirEntry>| link.ok()?.file_name().to_str()?.parse().ok();
+    // The list is complete before any is closed, and the descriptor that it was read from is closed.
+    let open: Vec<RawFd> = links.filter_map(number).collect();
+    for fd in open.into_iter().filter(|fd| *fd > 2) {
+        // SAFETY: the descriptor is only asked for its flags, which fails if there is none.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+        if rustix::io::fcntl_getfd(borrowed).is_ok() {
+            // SAFETY: it is open, and came from whoever started this process: nobody in it owns it.
+            drop(unsafe { OwnedFd::from_raw_fd(fd) });
+        }
+    }
+    // Rust catches them to tell of a stack that is too small, and lets the first one that somebody
+    // sends pass: such a process could be asked to fail and would not.
+    for name in [nix::sys::signal::SIGSEGV, nix::sys::signal::SIGBUS] {
+        // SAFETY: no function of this program is to be called. Fails for no signal that exists.
+        let _ = unsafe { signal(name, SigHandler::SigDfl) };
+    }
 }
 
 /// An exit status in words that fit into parentheses: "exit status 1", "killed by signal 9".

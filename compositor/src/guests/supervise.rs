@@ -337,6 +337,7 @@ impl<H: Host> App<H> {
     fn close_status(&mut self, name: &str) {
         if let Some(guest) = self.guests.list.get_mut(name) {
             guest.dialect = None;
+            guest.renderer = None;
             if let Some(channel) = guest.status.take() {
                 self.handle.remove(channel.source);
             }

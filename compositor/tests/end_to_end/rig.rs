@@ -43,6 +43,7 @@ pub struct Rig {
 pub struct Setup {
     config: String,
     renderer: &'static str,
+    environment: Vec<(&'static str, &'static str)>,
 }
 
 impl Setup {
@@ -52,7 +53,15 @@ impl Setup {
         Self {
             config: outputs.iter().map(output).collect(),
             renderer: "pixman",
+            environment: Vec::new(),
         }
+    }
+
+    /// How long a guest's renderer may take over one command, in milliseconds.
+    pub fn renderer_patience(mut self, milliseconds: &'static str) -> Self {
+        self.environment
+            .push(("LUCARNE_RENDERER_PATIENCE_MS", milliseconds));
+        self
     }
 
     pub fn renderer(self, renderer: &'static str) -> Self {
@@ -66,6 +75,21 @@ impl Setup {
              vmm = {{ kind = \"external\" }}\n"
         ));
         self
+    }
+
+    /// The same with 3D, which the host draws on its CPU where it has no graphics card.
+    pub fn guest_3d(self, name: &str, scanouts: &[&str]) -> Self {
+        let mut setup = self.guest(name, scanouts);
+        // The guest's table is the last one; `vmm` above is a table of one line.
+        setup.config.push_str("gpu = \"virgl\"\n");
+        setup
+    }
+
+    /// The same with Vulkan.
+    pub fn guest_with_vulkan(self, name: &str, scanouts: &[&str]) -> Self {
+        let mut setup = self.guest(name, scanouts);
+        setup.config.push_str("gpu = \"venus\"\n");
+        setup
     }
 
     /// A guest with a VMM process that draws animated cards.
@@ -109,7 +133,8 @@ impl Setup {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .env("XDG_RUNTIME_DIR", &runtime_dir)
-            .env("XDG_CONFIG_HOME", folder.path());
+            .env("XDG_CONFIG_HOME", folder.path())
+            .envs(self.environment.iter().copied());
         for name in ["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "LUCARNE_SOCKET"] {
             command.env_remove(name);
         }

@@ -18,8 +18,9 @@ use gpu_device::{
         BufferId, CursorImage, CursorUpdate, Display as _, DisplayEvent, Frame, FrameId,
         PixelLayout, PixelMemory, Refused, ScanoutId, wayland::WaylandDisplay,
     },
-    gpu::{Context, Gpu, Options, Reply},
+    gpu::{Context, Gpu, NoHostVisible, Options, Reply},
     memory::{DmaBufMaker, GuestRam, Piece, Udmabuf},
+    renderer::NoRenderer,
 };
 use protocols::{
     edid::Edid,
@@ -103,6 +104,8 @@ impl Desk {
             let mut context = Context {
                 ram: &GuestRam::default(),
                 display: &mut self.display,
+                renderer: &mut NoRenderer::default(),
+                window: &mut NoHostVisible,
                 now: Instant::now(),
             };
             self.gpu.handle_display(event, &mut context);
@@ -132,6 +135,8 @@ impl Desk {
         let mut context = Context {
             ram: &GuestRam::default(),
             display: &mut self.display,
+            renderer: &mut NoRenderer::default(),
+            window: &mut NoHostVisible,
             now: Instant::now(),
         };
         let command = Command::GetEdid { scanout: 0 };
@@ -257,6 +262,8 @@ fn a_guest_is_told_that_its_monitor_is_unplugged_and_plugged_in() {
         let mut context = Context {
             ram: &GuestRam::default(),
             display: &mut desk.display,
+            renderer: &mut NoRenderer::default(),
+            window: &mut NoHostVisible,
             now: Instant::now(),
         };
         let command = Command::GetDisplayInfo;

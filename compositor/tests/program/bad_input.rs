@@ -14,6 +14,8 @@ fn usage_errors_have_exit_status_2() {
         &["run", "--memory", "much", "disk.img"],
         &["run", "--initrd", "i"],
         &["device", "--name", "x"],
+        &["run", "--gpu", "vulkan", "d.img"],
+        &["device", "--fd=3", "--virgl", "--gpu", "2d"],
         &[
             "device",
             "--name",
@@ -171,6 +173,46 @@ fn a_qemu_that_is_too_old_is_named() {
         message.contains("needs QEMU 10.2 or newer. Update QEMU"),
         "{message}"
     );
+}
+
+#[test]
+fn vulkan_on_a_vmm_that_can_not_show_the_host_s_memory_is_refused() {
+    let place = Place::new();
+    place.file("d.img", "");
+    let older = qemu(&place, "10.2.0");
+    let venus = ["run", "--accel", "tcg", "--gpu", "venus", "--vmm", &older];
+    let message = place.run(&[&venus[..], &["d.img"]].concat()).failure();
+    assert!(
+        message.contains("only the generic device of QEMU 11.1 or newer"),
+        "{message}"
+    );
+    let gpu = ["--device", "gpu", "d.img"];
+    let message = place.run(&[&venus[..], &gpu].concat()).failure();
+    assert!(message.contains("this device of QEMU shows it no memory"));
+
+    let uml = ["run", "--gpu", "venus", "--uml", "--kernel", "./linux"];
+    let message = place.run(&uml).failure();
+    assert!(
+        message.contains("User Mode Linux shows it no memory of the host. Choose gpu = \"virgl\""),
+        "{message}"
+    );
+}
+
+#[test]
+fn what_can_not_draw_is_refused_before_anything_is_started() {
+    let place = Place::new();
+    place.file(
+        "c.toml",
+        "[guest.a]\ndisk = \"d\"\ngpu_device = \"/dev/dri/card0\"\n",
+    );
+    let message = place.run(&["validate", "c.toml"]).failure();
+    assert!(
+        message.contains("c.toml:3:1: Could not draw with"),
+        "{message}"
+    );
+    place.file("g.toml", "[guest.a]\ndisk = \"d\"\ngpu = \"vulkan\"\n");
+    let message = place.run(&["validate", "g.toml"]).failure();
+    assert!(message.contains("Known here: auto, 2d, virgl, venus"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod attach;
 mod bad_input;
+mod drawing;
 mod hands;
 mod kiosk;
 mod life;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Instant};
 use protocols::ipc::device::{Asked, DeviceEvent};
 use tracing::{debug, info};
 
-use super::{DeviceError, HostDisplay, Process, attachment::Arrival, process::context};
+use super::{DeviceError, HostDisplay, Process, attachment::Arrival};
 use crate::display::wayland::WaylandSource;
 
 impl<D: HostDisplay + 'static> Process<D> {
@@ -14,7 +14,7 @@ impl<D: HostDisplay + 'static> Process<D> {
     /// # Errors
     /// The host can't be called again; its supervisor starts the device anew.
     pub(super) fn lose_host(&mut self) -> Result<(), DeviceError> {
-        self.display.lose(Instant::now())?;
+        self.around.display.lose(Instant::now())?;
         self.host_gone();
         self.tell(&DeviceEvent::Detached);
         Ok(())
@@ -22,7 +22,7 @@ impl<D: HostDisplay + 'static> Process<D> {
 
     /// Goes on with finding a host, where one is looked for.
     pub(super) fn look_for_host(&mut self) {
-        match self.display.step(Instant::now()) {
+        match self.around.display.step(Instant::now()) {
             Arrival::Nothing => {}
             Arrival::Refused(error) => self.answer(Asked::Attach, Err(error)),
             Arrival::Connected { asked, moved } => self.meet_host(asked, moved),
@@ -35,8 +35,7 @@ impl<D: HostDisplay + 'static> Process<D> {
         }
         info!("The guest is shown by a compositor");
         self.show_machine();
-        self.gpu
-            .host_is_there(&mut context(&self.ram, &mut self.display));
+        self.gpu.host_is_there(&mut self.around.context());
         // Its first answers brought events.
         self.ready.display = true;
         self.tell(&DeviceEvent::Attached);
@@ -55,20 +54,20 @@ impl<D: HostDisplay + 'static> Process<D> {
     pub(super) fn attach(&mut self, display: Option<PathBuf>) {
         let handed_over = self.take_handed_over().map(WaylandSource::Socket);
         let source = display.map(WaylandSource::Display).or(handed_over);
-        if self.display.give_up() {
+        if self.around.display.give_up() {
             let text = "another display was asked for before this one had answered";
             self.answer(Asked::Attach, Err(text.to_owned()));
         }
         debug!(?source, "asked to be shown");
-        if let Err(error) = self.display.ask(source) {
+        if let Err(error) = self.around.display.ask(source) {
             self.answer(Asked::Attach, Err(error.to_string()));
         }
     }
 
     /// The supervisor wants the guest to be shown nowhere.
     pub(super) fn detach(&mut self) {
-        let was_attached = self.display.is_attached();
-        if self.display.detach() {
+        let was_attached = self.around.display.is_attached();
+        if self.around.display.detach() {
             let text = "it was to be detached before the display had answered";
             self.answer(Asked::Attach, Err(text.to_owned()));
         }

@@ -12,7 +12,7 @@ use super::{
     HostDisplay, Process,
     process::{Ready, watch},
 };
-use crate::vhost_user::{device_type::DeviceType, rings::Ring, session::Session};
+use crate::vhost_user::{device_type::DeviceType, passed::Passed, rings::Ring, session::Session};
 
 /// The most messages of a VMM that are handled before its guest is looked at again.
 pub(super) const MESSAGES_PER_TURN: usize = 256;
@@ -28,14 +28,17 @@ pub(super) struct Connection<T: DeviceType> {
 }
 
 impl<T: DeviceType> Connection<T> {
-    /// Takes over a socket; `note` notes down that there are messages.
+    /// Takes over a socket; `note` notes down that there are messages, `passed` lists what the VMM has
+    /// been given by the guest's devices.
     pub(super) fn new<D: HostDisplay + 'static>(
         handle: &LoopHandle<'static, Process<D>>,
         socket: UnixStream,
         config: T,
+        passed: &Passed,
         note: impl FnMut(&mut Ready) + 'static,
     ) -> Result<Self, Box<dyn std::error::Error>> {
         let session = Session::new(socket, config)?;
+        session.handler().passed = passed.clone();
         let fd = session.watched()?;
         let watch = watch(handle, fd, Interest::BOTH, Mode::Edge, note)?;
         debug!("A VMM has connected");

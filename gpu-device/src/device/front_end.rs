@@ -14,11 +14,14 @@ use tracing::{debug, info, warn};
 use super::{
     HostDisplay, Process,
     connection::{Connection, MESSAGES_PER_TURN},
-    process::context,
 };
 use crate::{
     memory::GuestRam,
-    vhost_user::{config_space::ConfigSpace, dialect::Dialect, handler::Handler, session::Step},
+    renderer::choice::Impossible,
+    vhost_user::{
+        commands::Work, config_space::ConfigSpace, dialect::Dialect, handler::Handler,
+        session::Step,
+    },
 };
 
 /// A VMM that is connected to the graphics device.
@@ -31,8 +34,10 @@ pub(super) struct Connected {
 
 impl<D: HostDisplay + 'static> Process<D> {
     pub(super) fn connect(&mut self, socket: UnixStream) -> Result<(), Box<dyn std::error::Error>> {
-        let config = ConfigSpace::new(self.gpu.scanouts());
-        let connection = Connection::new(&self.handle, socket, config, |ready| {
+        let config = ConfigSpace::new(self.gpu.scanouts())
+            .with_capsets(self.around.drawing.renderer().capsets())
+            .with_window(self.around.window.offered());
+        let connection = Connection::new(&self.handle, socket, config, &self.passed, |ready| {
             ready.front_end = true;
         })?;
         self.connected = Some(Connected {
@@ -44,28 +49,38 @@ impl<D: HostDisplay + 'static> Process<D> {
     }
 
     /// Handles the messages of the VMM that have arrived.
-    pub(super) fn hear_front_end(&mut self) {
+    ///
+    /// # Errors
+    /// It is a VMM with which the guest can't have what was demanded for it.
+    pub(super) fn hear_front_end(&mut self) -> Result<(), Impossible> {
         if !std::mem::take(&mut self.ready.front_end) {
-            return;
+            return Ok(());
         }
         for _ in 0..MESSAGES_PER_TURN {
             let Some(connected) = &mut self.connected else {
-                return;
+                return Ok(());
             };
             match connected.connection.session.step() {
-                Ok(Step::Handled) => self.follow_front_end(),
-                Ok(Step::Waiting) => return,
+                Ok(Step::Handled) => {
+                    let started = self.follow_front_end();
+                    self.follow_window();
+                    if let Some(dialect) = started {
+                        self.check_window(dialect.name())?;
+                    }
+                }
+                Ok(Step::Waiting) => return Ok(()),
                 Ok(Step::Closed) => {
                     info!("The VMM has closed its connection");
-                    return self.disconnect();
+                    self.disconnect();
                 }
                 Err(error) => {
                     warn!(%error, "The connection to the VMM is given up");
-                    return self.disconnect();
+                    self.disconnect();
                 }
             }
         }
         self.ready.front_end = true;
+        Ok(())
     }
 
     fn kicked(&mut self, index: usize, fd: &OwnedFd) -> bool {
@@ -73,28 +88,29 @@ impl<D: HostDisplay + 'static> Process<D> {
         connected.is_some_and(|connected| connected.connection.take_kick(index, fd))
     }
 
-    /// Carries out what a message meant for the rest of the process.
-    fn follow_front_end(&mut self) {
-        let Some(connected) = &mut self.connected else {
-            return;
-        };
+    /// Carries out what a message meant for the rest of the process. Returns whose driver has begun to
+    /// work by it, if one has.
+    fn follow_front_end(&mut self) -> Option<Dialect> {
+        let connected = self.connected.as_mut()?;
         let mut handler = connected.connection.session.handler();
         let changes = handler.take_changes();
         if changes.memory {
-            self.ram = handler.memory.ram();
+            self.around.ram = handler.memory.ram();
         }
         let evidence = handler.evidence;
         let runs = handler.runs();
         drop(handler);
 
-        let mut context = context(&self.ram, &mut self.display);
+        let mut context = self.around.context();
         if connected.connection.runs && !runs {
             self.gpu.keep_pictures(&mut context);
         }
         if changes.reset {
             debug!("The guest's driver is gone or starts anew");
             self.gpu.reset(&mut context);
+            self.around.window.reset();
         }
+        let mut context = self.around.context();
         if changes.memory {
             self.gpu.ram_changed(&mut context);
         }
@@ -104,9 +120,16 @@ impl<D: HostDisplay + 'static> Process<D> {
         }
         let dialect = evidence.dialect();
         self.gpu.set_tells_changes(evidence.abilities().resize);
-        if runs && !connected.connection.runs {
+        let started = runs && !connected.connection.runs;
+        if started {
             let abilities = evidence.abilities();
-            info!(%dialect, abilities.blobs, abilities.resize, "The guest's driver is at work");
+            info!(
+                %dialect,
+                abilities.blobs,
+                abilities.resize,
+                abilities.host_visible,
+                "The guest's driver is at work"
+            );
         }
         connected.connection.runs = runs;
         if connected.told != Some(dialect) {
@@ -115,6 +138,7 @@ impl<D: HostDisplay + 'static> Process<D> {
                 dialect: dialect.name().to_owned(),
             });
         }
+        started.then_some(dialect)
     }
 
     /// The VMM is gone: its guest's memory and resources go, the windows and what they show stay.
@@ -122,13 +146,14 @@ impl<D: HostDisplay + 'static> Process<D> {
         let Some(connected) = self.connected.take() else {
             return;
         };
-        self.ram = GuestRam::default();
-        let mut context = context(&self.ram, &mut self.display);
+        self.around.ram = GuestRam::default();
+        let mut context = self.around.context();
         self.gpu.keep_pictures(&mut context);
         self.gpu.reset(&mut context);
         self.gpu.ram_changed(&mut context);
         let told = connected.told.is_some();
         connected.connection.close(&self.handle);
+        self.follow_window();
         if told {
             self.tell(&DeviceEvent::Disconnected);
         }
@@ -142,9 +167,8 @@ impl<D: HostDisplay + 'static> Process<D> {
     /// Serves both rings, the control ring first: the pointer's image that the cursor ring names
     /// was made there.
     pub(super) fn serve_rings(&mut self) {
-        let answered = self.gpu.take_answered();
         let Some(connected) = &self.connected else {
-            return drop(answered);
+            return;
         };
         let mut handler = connected.connection.session.handler();
         let Handler {
@@ -153,14 +177,18 @@ impl<D: HostDisplay + 'static> Process<D> {
             config,
             ..
         } = &mut *handler;
-        answered.for_each(|flush| rings.iter_mut().for_each(|ring| ring.flush_is_due(flush)));
-
-        let (gpu, ram, display) = (&mut self.gpu, &self.ram, &mut self.display);
-        let mut execute = |header: &Header, command: Command| {
-            if matches!(command, Command::GetDisplayInfo) {
-                config.display_info_was_read();
+        let (gpu, around) = (&mut self.gpu, &mut self.around);
+        let mut execute = |header: &Header, work: Work<'_>| {
+            let context = &mut around.context();
+            match work {
+                Work::Submit(commands) => gpu.submit(header, commands, context),
+                Work::Command(command) => {
+                    if matches!(command, Command::GetDisplayInfo) {
+                        config.display_info_was_read();
+                    }
+                    gpu.execute(header, command, context)
+                }
             }
-            gpu.execute(header, command, &mut context(ram, display))
         };
         let [control, cursor] = &mut *rings;
         if cursor.is_kicked() {
@@ -170,11 +198,23 @@ impl<D: HostDisplay + 'static> Process<D> {
         if !control.is_kicked() {
             cursor.serve(memory.map(), &mut self.scratch, &mut execute);
         }
-        for flush in self.gpu.take_answered() {
-            rings.iter_mut().for_each(|ring| ring.flush_is_due(flush));
+    }
+
+    /// Gives the guest the answers that are due.
+    pub(super) fn give_answers(&mut self) {
+        let answered = self.gpu.take_answered();
+        let Some(connected) = &self.connected else {
+            return drop(answered);
+        };
+        let mut handler = connected.connection.session.handler();
+        let Handler { rings, memory, .. } = &mut *handler;
+        for (ticket, response) in answered {
+            rings
+                .iter_mut()
+                .for_each(|ring| ring.answer_is_due(ticket, &response));
         }
         for ring in rings {
-            ring.answer_flushes(memory.map(), &mut self.scratch);
+            ring.give_answers(memory.map(), &mut self.scratch);
         }
     }
 

@@ -167,9 +167,10 @@ impl<D: HostDisplay + 'static> Process<D> {
                 continue;
             };
             let space = InputSpace::new(Description::of(kind));
-            let connected = Connection::new(&self.handle, stream, space, move |ready| {
-                ready.hands.messages.insert(kind);
-            });
+            let connected =
+                Connection::new(&self.handle, stream, space, &self.passed, move |ready| {
+                    ready.hands.messages.insert(kind);
+                });
             match connected {
                 Ok(connection) => {
                     socket.connection = Some(connection);
@@ -308,16 +309,16 @@ impl<D: HostDisplay + 'static> Process<D> {
             fullscreen,
         } = hands.take_wishes();
         if let Some(grab) = grab {
-            self.display.set_grab(grab);
+            self.around.display.set_grab(grab);
         }
         if let Some(follows) = follows {
-            self.display.set_pointer_follows(follows);
+            self.around.display.set_pointer_follows(follows);
         }
         if let Some(leds) = leds {
-            self.display.set_leds(leds);
+            self.around.display.set_leds(leds);
         }
         for scanout in fullscreen {
-            self.display.toggle_fullscreen(scanout);
+            self.around.display.toggle_fullscreen(scanout);
         }
     }
 }

@@ -21,26 +21,29 @@ use calloop::{
     EventLoop, Interest, LoopHandle, Mode, PostAction, RegistrationToken, generic::Generic,
 };
 use protocols::ipc::{
-    DeviceStats, MachineState,
+    DeviceStats, GuestRenderer, MachineState,
     device::{Asked, DeviceEvent, DeviceRequest},
 };
 use tracing::{info, warn};
 
 use super::{
     DeviceError, HostDisplay,
+    around::Around,
     attachment::Attachment,
     door::Door,
+    drawing::Drawing,
     front_end::Connected,
     hands::{Desk, ReadyHands},
     host::Hosts,
 };
 use crate::{
-    display::{Display, DisplayEvent, ScanoutId},
-    gpu::{Context, Gpu, PlugError},
+    display::{DisplayEvent, ScanoutId},
+    gpu::{Gpu, PlugError},
     input::HandsOptions,
     memory::GuestRam,
+    renderer::NoRenderer,
     status::StatusChannel,
-    vhost_user::{commands::Scratch, listener::Listener},
+    vhost_user::{commands::Scratch, listener::Listener, passed::Passed, window::Window},
 };
 
 /// What became ready since the last turn.
@@ -50,6 +53,8 @@ pub(super) struct Ready {
     knock: bool,
     pub(super) front_end: bool,
     pub(super) hands: ReadyHands,
+    pub(super) window: bool,
+    pub(super) renderer: bool,
     status: bool,
 }
 
@@ -57,11 +62,15 @@ pub(super) struct Ready {
 pub struct Process<D: HostDisplay + 'static> {
     pub(super) handle: LoopHandle<'static, Self>,
     pub(super) gpu: Gpu,
-    pub(super) display: Attachment<D>,
-    pub(super) ram: GuestRam,
+    pub(super) around: Around<D>,
     pub(super) door: Door,
     pub(super) desk: Desk,
     pub(super) connected: Option<Connected>,
+    /// What VMMs have been given by the guest's devices.
+    pub(super) passed: Passed,
+    pub(super) window_watch: Option<RegistrationToken>,
+    /// What draws for the guest.
+    pub(super) report: GuestRenderer,
     status: Option<StatusChannel>,
     pub(super) scratch: Scratch,
     pub(super) ready: Ready,
@@ -96,11 +105,18 @@ impl<D: HostDisplay + 'static> Process<D> {
         Ok(Self {
             handle,
             gpu,
-            display,
-            ram: GuestRam::default(),
+            around: Around {
+                ram: GuestRam::default(),
+                display,
+                drawing: Drawing::Nothing(NoRenderer::default()),
+                window: Window::new(0),
+            },
             door,
             desk: Desk::new(HandsOptions::default()),
             connected: None,
+            passed: Passed::default(),
+            window_watch: None,
+            report: GuestRenderer::default(),
             status,
             scratch: Scratch::default(),
             ready: Ready {
@@ -119,7 +135,7 @@ impl<D: HostDisplay + 'static> Process<D> {
 
     /// What the guest is shown on, while there is something.
     pub fn display(&mut self) -> Option<&mut D> {
-        self.display.shown()
+        self.around.display.shown()
     }
 
     /// Runs until [`Process::quit`] was called.
@@ -127,8 +143,9 @@ impl<D: HostDisplay + 'static> Process<D> {
     /// # Errors
     /// The loop failed, or the host's compositor is gone and can't be called again.
     pub fn run(&mut self, event_loop: &mut EventLoop<'static, Self>) -> Result<(), DeviceError> {
+        self.tell(&DeviceEvent::Renderer(self.renderer_report()));
         self.tell(&DeviceEvent::Listening);
-        if !self.display.is_attached() {
+        if !self.around.display.is_attached() {
             self.tell(&DeviceEvent::Detached);
         }
         while !self.quit {
@@ -141,14 +158,17 @@ impl<D: HostDisplay + 'static> Process<D> {
     /// How long nothing is due, or `None` until something happens.
     fn sleep(&self) -> Option<Duration> {
         let ready = &self.ready;
-        let waiting = self.quit || ready.display || ready.front_end || ready.hands.any();
+        let waiting =
+            self.quit || ready.display || ready.front_end || ready.window || ready.hands.any();
         if waiting || self.rings_wait() {
             return Some(Duration::ZERO);
         }
         let now = Instant::now();
         let deadline = [
             self.gpu.next_deadline(),
-            self.display.next_deadline(),
+            self.around.display.next_deadline(),
+            self.around.window.next_deadline(),
+            self.around.drawing.next_deadline(),
             self.door.next_deadline(),
             self.desk.next_deadline(now),
         ]
@@ -167,22 +187,28 @@ impl<D: HostDisplay + 'static> Process<D> {
     /// Does everything that is due.
     fn turn(&mut self) -> Result<(), DeviceError> {
         if std::mem::take(&mut self.ready.display) {
-            self.display.dispatch();
+            self.around.display.dispatch();
         }
         self.take_display_events()?;
         self.look_for_host();
         self.answer_knocks();
         self.answer_knocks_for_hands();
-        self.hear_front_end();
+        self.hear_front_end()?;
         self.hear_front_ends_of_hands();
+        self.serve_window();
+        self.serve_renderer();
         // Before the guest's part: what it is asked for concerns the guest.
         self.serve_status();
         self.serve_hands();
-        self.gpu.expire(&mut context(&self.ram, &mut self.display));
+        self.gpu.expire(&mut self.around.context());
         self.serve_rings();
-        // What was asked of the display may have been answered on the spot.
+        // What was asked of others may have been answered on the spot.
+        self.serve_window();
+        self.serve_renderer();
         self.take_display_events()?;
         self.serve_hands();
+        self.give_answers();
+        self.flush_renderer();
         self.flush_display()?;
         self.announce();
         Ok(())
@@ -192,7 +218,7 @@ impl<D: HostDisplay + 'static> Process<D> {
         let now = Instant::now();
         self.show_screens_to_hands();
         loop {
-            let events = self.display.take_events();
+            let events = self.around.display.take_events();
             if events.is_empty() {
                 return Ok(());
             }
@@ -201,13 +227,11 @@ impl<D: HostDisplay + 'static> Process<D> {
                     DisplayEvent::Lost => return self.lose_host(),
                     DisplayEvent::CloseRequested(scanout) => self.close(scanout),
                     DisplayEvent::Input(input) => {
-                        let shown = self.display.shown();
+                        let shown = self.around.display.shown();
                         let fills = shown.is_some_and(|display| display.fills_monitors());
                         self.desk.input(input, fills, now);
                     }
-                    _ => self
-                        .gpu
-                        .handle_display(event, &mut context(&self.ram, &mut self.display)),
+                    _ => self.gpu.handle_display(event, &mut self.around.context()),
                 }
             }
         }
@@ -232,7 +256,7 @@ impl<D: HostDisplay + 'static> Process<D> {
 
     /// Plugs one of the guest's monitors in, or out.
     fn plug(&mut self, scanout: ScanoutId, size: Option<(u32, u32)>) -> Result<(), PlugError> {
-        let mut context = context(&self.ram, &mut self.display);
+        let mut context = self.around.context();
         self.gpu
             .plug(scanout, size, &mut context)
             .inspect(|()| {
@@ -246,7 +270,7 @@ impl<D: HostDisplay + 'static> Process<D> {
     }
 
     fn flush_display(&mut self) -> Result<(), DeviceError> {
-        if !self.display.flush()? {
+        if !self.around.display.flush()? {
             // What it said last explains why.
             self.ready.display = true;
         }
@@ -280,13 +304,14 @@ impl<D: HostDisplay + 'static> Process<D> {
             match request {
                 DeviceRequest::Stats => {
                     let dialect = self.connected.as_ref().and_then(|connected| connected.told);
-                    let lacking = self.display.shown().map(|display| display.lacking());
+                    let lacking = self.around.display.shown().map(|display| display.lacking());
                     let lacking = lacking.unwrap_or_default().into_iter();
                     self.tell(&DeviceEvent::Stats(DeviceStats {
                         dialect: dialect.map(|dialect| dialect.name().to_owned()),
                         scanouts: self.gpu.stats(),
                         hands: self.desk.stats(),
                         lacking: lacking.map(Into::into).collect(),
+                        renderer: Some(self.renderer_report()),
                     }));
                 }
                 DeviceRequest::Scanout { scanout, size } => {
@@ -313,7 +338,7 @@ impl<D: HostDisplay + 'static> Process<D> {
     /// Says where the guest is seen how its machine is.
     pub(super) fn show_machine(&mut self) {
         let words = self.machine.map(|state| state.to_string());
-        if let Some(display) = self.display.shown() {
+        if let Some(display) = self.around.display.shown() {
             display.set_machine(words.as_deref());
         }
     }
@@ -335,15 +360,6 @@ impl<D: HostDisplay + 'static> Process<D> {
         {
             self.status = None;
         }
-    }
-}
-
-/// What the core may use while it handles one thing.
-pub(super) fn context<'a>(ram: &'a GuestRam, display: &'a mut impl Display) -> Context<'a> {
-    Context {
-        ram,
-        display,
-        now: Instant::now(),
     }
 }
 

@@ -62,6 +62,9 @@ pub struct PixelLayout {
 pub enum PixelMemory {
     /// A linear dma-buf; the guest's own pages, or a resource's host storage.
     DmaBuf(Arc<OwnedFd>),
+    /// What the host's graphics card has drawn; its layout is in the image, and the buffer's is that
+    /// of its first plane.
+    Image(Arc<Image>),
     /// A memfd sealed against shrinking, of `size` bytes.
     Shm {
         /// The memfd.
@@ -69,6 +72,34 @@ pub enum PixelMemory {
         /// Its length in bytes.
         size: u64,
     },
+}
+
+/// A picture in memory of the host's graphics card, as the card's driver shares it.
+#[derive(Debug)]
+pub struct Image {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in rows.
+    pub height: u32,
+    /// DRM's code of its pixels.
+    pub fourcc: u32,
+    /// DRM's code of how its planes are laid out.
+    pub modifier: u64,
+    /// Whether the first row in memory is the lowest one of the picture.
+    pub bottom_up: bool,
+    /// Up to four; not those of a display, but those of a pixel format.
+    pub planes: Vec<ImagePlane>,
+}
+
+/// One of the memories that an [`Image`] is made of.
+#[derive(Debug)]
+pub struct ImagePlane {
+    /// A dma-buf.
+    pub fd: OwnedFd,
+    /// Bytes from its start to the first pixel.
+    pub offset: u32,
+    /// Bytes from one row to the next, as far as the modifier has rows.
+    pub stride: u32,
 }
 
 /// One frame for one scanout.
@@ -188,6 +219,12 @@ pub enum Refused {
     /// makes this guest miss every second refresh.
     #[error("the guest's page flips are out of step with the monitor")]
     OutOfStep,
+    /// What the 3D renderer draws can't be shared as a dma-buf.
+    #[error("the host's graphics driver does not share what it draws as a dma-buf")]
+    NotExported,
+    /// The 3D renderer has died, and with it what it drew.
+    #[error("the 3D renderer has ended")]
+    RendererLost,
 }
 
 impl Refused {
@@ -205,6 +242,8 @@ impl Refused {
             Self::ImportFailed => "import_failed",
             Self::NotOnPlane => "not_on_plane",
             Self::OutOfStep => "out_of_step",
+            Self::NotExported => "not_exported",
+            Self::RendererLost => "renderer_lost",
         }
     }
 }

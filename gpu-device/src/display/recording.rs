@@ -75,7 +75,7 @@ impl Display for RecordingDisplay {
         layout: PixelLayout,
         memory: PixelMemory,
     ) -> Result<(), Refused> {
-        let dma_buf = matches!(memory, PixelMemory::DmaBuf(_));
+        let dma_buf = !matches!(memory, PixelMemory::Shm { .. });
         self.calls.push(Call::Import {
             buffer,
             layout,

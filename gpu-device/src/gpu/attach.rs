@@ -21,6 +21,7 @@ impl Gpu {
         for resource in self.resources.iter_mut() {
             match &mut resource.kind {
                 Kind::Blob(blob) => blob.views.clear(),
+                Kind::Host(host) => host.views.clear(),
                 Kind::Picture(picture) => {
                     if let Some(slots) = picture.picture.slots_mut() {
                         slots.host_gone();
@@ -29,7 +30,8 @@ impl Gpu {
             }
         }
         for scanout in &mut self.scanouts {
-            if let Some(shadow) = scanout.shadow.take() {
+            if let Some(mut shadow) = scanout.shadow.take() {
+                self.three_d.unused.extend(shadow.slots.take_lent());
                 self.quota.give_bytes(shadow.slots.bytes());
             }
             scanout.host_gone();
@@ -39,6 +41,7 @@ impl Gpu {
     /// There is a host that has been told nothing yet: shows it what the guest shows.
     pub fn host_is_there(&mut self, context: &mut Context<'_>) {
         self.attached = true;
+        self.take_back_lent(context);
         self.modes.another_host();
         for index in 0..self.scanouts.len() {
             if self.is_dark(index) {

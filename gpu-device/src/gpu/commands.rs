@@ -6,31 +6,65 @@ use protocols::virtio_gpu::{
 };
 
 use super::{
-    Context, Gpu, Reply,
+    Context, Gpu, Order, Outcome,
     cursor::CursorCommand,
     features,
     resources::{Blob, Kind, PictureResource, Resource},
     scanouts::BlobImage,
+    three_d::twin_transfer,
 };
-use crate::renderer::pixels::{
-    convert::PIXEL,
-    copy::{self, Source},
-    picture::Picture,
-    slots::{MAX_SIDE, stored_bytes},
+use crate::renderer::{
+    BlobOf, Request, Timeline,
+    pixels::{
+        convert::PIXEL,
+        copy::{self, Source},
+        picture::Picture,
+        slots::{MAX_SIDE, stored_bytes},
+    },
 };
 
+/// How many rings a 3D context has.
+const RINGS: u8 = 64;
+
 impl Gpu {
-    /// Carries out one command.
+    /// Carries out one command. What the guest did wrong becomes an error response.
     pub(super) fn carry_out(
         &mut self,
-        fenced: bool,
+        order: Order,
         command: Command,
         context: &mut Context<'_>,
-    ) -> Result<Reply, ErrorCode> {
-        features::check(&command)?;
+    ) -> Outcome {
+        let kind = command.kind();
+        let outcome = self.try_to_carry_out(order, command, context);
+        outcome.unwrap_or_else(|error| refused(kind, error))
+    }
+
+    /// Carries out a SUBMIT_3D, as [`Gpu::carry_out`] does.
+    pub(super) fn carry_out_submission(
+        &mut self,
+        order: Order,
+        commands: &[u8],
+        context: &mut Context<'_>,
+    ) -> Outcome {
+        // What is asked is the same for all of them.
+        let command = Command::Submit3d {
+            commands: Vec::new(),
+        };
+        let outcome = check(order, &command, context)
+            .and_then(|()| self.try_to_submit(order, commands, context));
+        outcome.unwrap_or_else(|error| refused(command.kind(), error))
+    }
+
+    fn try_to_carry_out(
+        &mut self,
+        order: Order,
+        command: Command,
+        context: &mut Context<'_>,
+    ) -> Result<Outcome, ErrorCode> {
+        check(order, &command, context)?;
         let response = match command {
             Command::ResourceFlush { rect, resource_id } => {
-                return self.flush(fenced, rect, resource_id, context);
+                return self.flush(order, rect, resource_id, context);
             }
             Command::GetDisplayInfo => Response::OkDisplayInfo(self.modes.display_info()),
             Command::GetEdid { scanout } => Response::OkEdid(self.modes.edid(scanout)?),
@@ -65,16 +99,18 @@ impl Gpu {
                 self.set_scanout_blob(rect, scanout_id, resource_id, image, context)?;
                 Response::OkNodata
             }
+            Command::GetCapsetInfo { capset_index } => Self::capset_info(capset_index, context)?,
+            Command::GetCapset {
+                capset_id,
+                capset_version,
+            } => Self::capset(capset_id, capset_version, context)?,
             command @ (Command::UpdateCursor { .. } | Command::MoveCursor { .. }) => {
                 self.cursor_command(&command, context)?;
                 Response::OkNodata
             }
-            command => {
-                self.resource_command(command, context)?;
-                Response::OkNodata
-            }
+            command => return self.resource_command(order, command, context),
         };
-        Ok(Reply::Now(response))
+        Ok(Outcome::Now(response))
     }
 
     fn cursor_command(
@@ -125,42 +161,59 @@ impl Gpu {
 
     fn resource_command(
         &mut self,
+        order: Order,
         command: Command,
         context: &mut Context<'_>,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<Outcome, ErrorCode> {
         match command {
             Command::ResourceCreate2d {
                 resource_id,
                 format,
                 width,
                 height,
-            } => self.create_2d(resource_id, format, width, height),
+            } => {
+                self.create_2d(resource_id, format, width, height)?;
+                Ok(Outcome::Now(Response::OkNodata))
+            }
             Command::ResourceCreateBlob {
                 resource_id,
                 blob_mem,
                 blob_flags,
+                blob_id,
                 size,
                 entries,
-                ..
             } => {
-                check_blob_kind(blob_mem, blob_flags)?;
-                self.create_blob(resource_id, size, entries, context)
+                let blob = BlobOf {
+                    context: order.context,
+                    memory: blob_mem,
+                    flags: blob_flags,
+                    id: blob_id,
+                    size,
+                };
+                if blob_mem != BLOB_MEM_GUEST {
+                    return self.create_host_blob(order, resource_id, blob, entries, context);
+                }
+                check_blob_flags(blob_flags)?;
+                self.create_blob(resource_id, size, entries, context)?;
+                Ok(Outcome::Now(Response::OkNodata))
             }
-            Command::ResourceUnref { resource_id } => self.unref(resource_id, context),
+            Command::ResourceUnref { resource_id } => self.unref(order, resource_id, context),
             Command::ResourceAttachBacking {
                 resource_id,
                 entries,
-            } => self.attach_backing(resource_id, entries, context),
+            } => {
+                self.attach_backing(resource_id, entries, context)?;
+                self.also_attach(order, resource_id, context)
+            }
             Command::ResourceDetachBacking { resource_id } => {
-                self.detach_backing(resource_id, context)
+                self.detach_backing(order, resource_id, context)
             }
             Command::TransferToHost2d {
                 rect,
                 offset,
                 resource_id,
-            } => self.transfer_to_host(resource_id, rect, offset),
-            // The others were carried out or refused before.
-            _ => Err(ErrorCode::Unspec),
+            } => self.transfer_2d(order, resource_id, rect, offset, context),
+            command => self.command_of_3d(order, command, context),
         }
     }
 
@@ -212,16 +265,29 @@ impl Gpu {
         })
     }
 
-    fn unref(&mut self, id: u32, context: &mut Context<'_>) -> Result<(), ErrorCode> {
-        self.resources.get(id)?;
+    fn unref(
+        &mut self,
+        order: Order,
+        id: u32,
+        context: &mut Context<'_>,
+    ) -> Result<Outcome, ErrorCode> {
+        let rendered = self.resources.get(id)?.is_rendered();
+        self.forget_resource(id, context);
+        Ok(self.also(order, rendered, Request::Unref(id), context))
+    }
+
+    /// Drops a resource. What is on the screen stays there.
+    pub(super) fn forget_resource(&mut self, id: u32, context: &mut Context<'_>) {
         self.keep_pictures_of(id, context);
-        self.stop_showing(id, context.now);
-        let resource = self.resources.remove(id, &mut self.quota)?;
+        self.stop_showing(id, context);
+        self.forget_in_3d(id, context);
+        let Ok(resource) = self.resources.remove(id, &mut self.quota) else {
+            return;
+        };
         for buffer in resource.buffers() {
             self.imports.forget(context.display, buffer);
         }
         self.residents.retain(|resident| *resident != id);
-        Ok(())
     }
 
     fn attach_backing(
@@ -231,6 +297,9 @@ impl Gpu {
         context: &mut Context<'_>,
     ) -> Result<(), ErrorCode> {
         let resource = self.resources.get_mut(id)?;
+        if matches!(&resource.kind, Kind::Host(host) if !host.takes_backing()) {
+            return Err(ErrorCode::Unspec);
+        }
         resource.attach(entries, context.ram, &mut self.quota)?;
         if matches!(resource.kind, Kind::Blob(_)) {
             self.show_everywhere(id, context);
@@ -238,25 +307,49 @@ impl Gpu {
         Ok(())
     }
 
-    fn detach_backing(&mut self, id: u32, context: &mut Context<'_>) -> Result<(), ErrorCode> {
+    fn detach_backing(
+        &mut self,
+        order: Order,
+        id: u32,
+        context: &mut Context<'_>,
+    ) -> Result<Outcome, ErrorCode> {
         self.keep_pictures_of(id, context);
         let resource = self.resources.get_mut(id)?;
         if !resource.drop_backing(&mut self.quota) {
             return Err(ErrorCode::Unspec);
         }
+        let rendered = resource.is_rendered();
         if matches!(resource.kind, Kind::Blob(_)) {
             // The guest uses these pages for something else now.
             self.take_back(id, context);
         }
-        Ok(())
+        Ok(self.also(order, rendered, Request::DetachBacking(id), context))
+    }
+
+    fn transfer_2d(
+        &mut self,
+        order: Order,
+        id: u32,
+        rect: Rect,
+        offset: u64,
+        context: &mut Context<'_>,
+    ) -> Result<Outcome, ErrorCode> {
+        self.transfer_to_host(id, rect, offset)?;
+        let resource = self.resources.get(id)?;
+        let is_picture = matches!(resource.kind, Kind::Picture(_));
+        let rendered = resource.is_rendered() && is_picture && !rect.is_empty();
+        let request = Request::TransferToHost(twin_transfer(id, rect, offset));
+        Ok(self.also(order, rendered, request, context))
     }
 
     fn transfer_to_host(&mut self, id: u32, rect: Rect, offset: u64) -> Result<(), ErrorCode> {
         let (kind, backing) = self.resources.get_mut(id)?.parts();
         let backing = backing.ok_or(ErrorCode::Unspec)?;
-        let Kind::Picture(resource) = kind else {
+        let resource = match kind {
+            Kind::Picture(picture) => picture,
             // Linux sends it for every dumb buffer; the pixels of a blob are there already.
-            return Ok(());
+            Kind::Blob(_) => return Ok(()),
+            Kind::Host(_) => return Err(ErrorCode::InvalidParameter),
         };
         let whole = resource.picture.whole();
         if !whole.contains(&rect) {
@@ -294,11 +387,29 @@ impl Gpu {
     }
 }
 
-/// Only guest memory can be a blob; the other kinds are made by 3D contexts.
-fn check_blob_kind(blob_mem: u32, blob_flags: u32) -> Result<(), ErrorCode> {
-    let known = BLOB_FLAG_MAPPABLE | BLOB_FLAG_SHAREABLE | BLOB_FLAG_CROSS_DEVICE;
-    if blob_mem != BLOB_MEM_GUEST || blob_flags & !known != 0 {
-        return Err(ErrorCode::InvalidParameter);
+/// Whether the device has what a command belongs to, and where it says that it is.
+fn check(order: Order, command: &Command, context: &Context<'_>) -> Result<(), ErrorCode> {
+    features::check(command, context.renderer.capsets())?;
+    match order.fence.map(|fence| fence.timeline) {
+        Some(Timeline::Ring { ring, .. }) if ring >= RINGS => Err(ErrorCode::InvalidParameter),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// The outcome of what the guest did wrong.
+fn refused(kind: u32, error: ErrorCode) -> Outcome {
+    tracing::debug!(
+        kind = format_args!("{kind:#06x}"),
+        ?error,
+        "a command was refused"
+    );
+    Outcome::Now(Response::Err(error))
+}
+
+fn check_blob_flags(flags: u32) -> Result<(), ErrorCode> {
+    let known = BLOB_FLAG_MAPPABLE | BLOB_FLAG_SHAREABLE | BLOB_FLAG_CROSS_DEVICE;
+    match flags & !known {
+        0 => Ok(()),
+        _ => Err(ErrorCode::InvalidParameter),
+    }
 }

@@ -49,7 +49,7 @@ impl Cursor {
         })
     }
 
-    fn show(&mut self, image: CursorImage, x: i32, y: i32) -> CursorUpdate {
+    pub(super) fn show(&mut self, image: CursorImage, x: i32, y: i32) -> CursorUpdate {
         (self.x, self.y, self.visible) = (x, y, true);
         self.image = Some(image.clone());
         CursorUpdate::Image { image, x, y }
@@ -94,6 +94,10 @@ impl Gpu {
         context: &mut Context<'_>,
     ) -> Result<(), ErrorCode> {
         let index = self.scanout_index(command.scanout_id)?;
+        if self.is_texture(command.resource_id) {
+            return self.read_pointer(index, command, context);
+        }
+        self.three_d.stop_reading_pointer(index);
         let scanout = self
             .scanouts
             .get_mut(index)
@@ -123,6 +127,7 @@ impl Gpu {
             .scanouts
             .get_mut(index)
             .ok_or(ErrorCode::InvalidScanoutId)?;
+        self.three_d.move_pointer(index, &command);
         let update = scanout
             .cursor
             .move_to(command.x, command.y, command.resource_id);
@@ -164,15 +169,25 @@ fn image(resource: &Resource, command: &CursorCommand) -> Result<CursorImage, Er
             backing.read(0, &target).map_err(|_| ErrorCode::Unspec)?;
             (CURSOR_SIZE, CURSOR_SIZE, pixels)
         }
+        Kind::Host(_) => return Err(ErrorCode::InvalidParameter),
     };
-    Ok(CursorImage {
+    Ok(image_of((width, height), command, pixels))
+}
+
+/// A pointer image of these pixels.
+pub(super) fn image_of(
+    (width, height): (u32, u32),
+    command: &CursorCommand,
+    pixels: Vec<u8>,
+) -> CursorImage {
+    CursorImage {
         width,
         height,
         // A hotspot outside of the image would let the host point beside it.
         hot_x: command.hot_x.min(width.saturating_sub(1)),
         hot_y: command.hot_y.min(height.saturating_sub(1)),
         pixels,
-    })
+    }
 }
 
 /// Bytes of a full-size pointer image.

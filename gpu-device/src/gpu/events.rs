@@ -7,11 +7,55 @@ use tracing::{debug, info};
 
 use super::{Context, Gpu, imports::Owner, pacing::Then, resources::Kind, scanouts::Way};
 use crate::{
-    display::{BufferId, FrameId, PixelLayout, Refused, ScanoutId},
+    display::{BufferId, DisplayEvent, FrameId, PixelLayout, Refused, ScanoutId},
     renderer::pixels::slots::Slots,
 };
 
 impl Gpu {
+    /// The display reports something.
+    pub(super) fn on_display(&mut self, event: DisplayEvent, context: &mut Context<'_>) {
+        match event {
+            DisplayEvent::Ready(scanout) => self.on_ready(scanout, context),
+            DisplayEvent::Presented {
+                scanout,
+                frame,
+                refresh,
+                zero_copy,
+                at: _,
+            } => {
+                self.on_presented(scanout, frame, refresh, zero_copy, context);
+            }
+            DisplayEvent::Discarded { scanout, frame } => self.on_discarded(scanout, frame),
+            DisplayEvent::Released(buffer) => self.on_released(buffer, context),
+            DisplayEvent::ImportRefused(buffer, refused) => {
+                self.on_import_refused(buffer, refused, context);
+            }
+            DisplayEvent::FormatsChanged => self.try_refused_again(),
+            DisplayEvent::Resized {
+                scanout,
+                width,
+                height,
+                dpi,
+            } => {
+                let index = usize::from(scanout.0);
+                self.modes
+                    .want_size(index, (width, height), dpi, context.now);
+            }
+            DisplayEvent::RefreshChanged {
+                scanout,
+                millihertz,
+            } => {
+                let index = usize::from(scanout.0);
+                self.modes.want_rate(index, millihertz, context.now);
+            }
+            DisplayEvent::Monitor { scanout, monitor } => {
+                self.modes.monitor(usize::from(scanout.0), &monitor);
+            }
+            DisplayEvent::Unplugged(scanout) => self.modes.unplug(usize::from(scanout.0)),
+            DisplayEvent::CloseRequested(_) | DisplayEvent::Input(_) | DisplayEvent::Lost => {}
+        }
+    }
+
     /// The host takes another frame.
     pub(super) fn on_ready(&mut self, id: ScanoutId, context: &mut Context<'_>) {
         let index = usize::from(id.0);
@@ -46,10 +90,10 @@ impl Gpu {
         match self.imports.owner(buffer)? {
             Owner::Picture(id) => match &mut self.resources.get_mut(id).ok()?.kind {
                 Kind::Picture(picture) => picture.picture.slots_mut(),
-                Kind::Blob(_) => None,
+                Kind::Blob(_) | Kind::Host(_) => None,
             },
             Owner::Shadow(index) => Some(&mut self.scanouts.get_mut(index)?.shadow.as_mut()?.slots),
-            Owner::Blob(_) | Owner::Kept(_) => None,
+            Owner::Blob(_) | Owner::Host(_) | Owner::Kept(_) => None,
         }
     }
 
@@ -135,6 +179,10 @@ impl Gpu {
         info!(?owner, reason = %refused, "the host does not take a dma-buf; using shared memory");
         let layout = match owner {
             Owner::Blob(id) => self.refuse_view(id, buffer, refused),
+            Owner::Host(id) => {
+                self.refuse_view(id, buffer, refused);
+                None
+            }
             // Shared memory is never refused; still, nothing must be lost if it is.
             Owner::Kept(_) => return self.drop_kept(buffer, context),
             Owner::Picture(_) | Owner::Shadow(_) => self.slots_of(buffer).map(|slots| {
@@ -174,6 +222,7 @@ impl Gpu {
         for resource in self.resources.iter_mut() {
             match &mut resource.kind {
                 Kind::Blob(blob) => blob.views.retain(|view| view.imported.is_ok()),
+                Kind::Host(host) => host.views.retain(|view| view.imported.is_ok()),
                 Kind::Picture(picture) => {
                     if let Some(slots) = picture.picture.slots_mut() {
                         slots.try_again();
@@ -186,13 +235,12 @@ impl Gpu {
     }
 
     fn refuse_view(&mut self, id: u32, buffer: BufferId, refused: Refused) -> Option<PixelLayout> {
-        let Kind::Blob(blob) = &mut self.resources.get_mut(id).ok()?.kind else {
-            return None;
+        let views = match &mut self.resources.get_mut(id).ok()?.kind {
+            Kind::Blob(blob) => &mut blob.views,
+            Kind::Host(host) => &mut host.views,
+            Kind::Picture(_) => return None,
         };
-        let view = blob
-            .views
-            .iter_mut()
-            .find(|view| view.imported == Ok(buffer))?;
+        let view = views.iter_mut().find(|view| view.imported == Ok(buffer))?;
         view.imported = Err(refused);
         Some(view.layout)
     }

@@ -2,20 +2,32 @@
 //! bits and the refusal of all other commands come from.
 
 use protocols::virtio_gpu::{
-    Command, ErrorCode, F_EDID, F_RESOURCE_BLOB, F_RESOURCE_UUID, F_VIRGL,
+    Command, ErrorCode, F_CONTEXT_INIT, F_EDID, F_RESOURCE_BLOB, F_RESOURCE_UUID, F_VIRGL,
 };
+
+use crate::renderer::Capset;
 
 /// The optional parts that [`super::Gpu::execute`] carries out, by bit number.
 const IMPLEMENTED: [u32; 3] = [F_EDID, F_RESOURCE_UUID, F_RESOURCE_BLOB];
 
-/// The bits of virtio-gpu that the device offers to the guest.
+/// What it carries out besides where there is a renderer: nothing of it works without one.
+const WITH_RENDERER: [u32; 2] = [F_VIRGL, F_CONTEXT_INIT];
+
+/// The bits of virtio-gpu that a device offers to the guest whose renderer has these capsets.
 ///
 /// What is offered is served, whether the guest has acknowledged it or not: Windows asks for the
 /// EDID without.
-pub const FEATURES: u64 = {
-    let [a, b, c] = IMPLEMENTED;
-    1 << a | 1 << b | 1 << c
-};
+pub fn offered(capsets: &[Capset]) -> u64 {
+    let parts = IMPLEMENTED.iter().chain(&WITH_RENDERER);
+    let offered = parts.filter(|part| is_offered(**part, capsets));
+    offered
+        .filter_map(|part| 1_u64.checked_shl(*part))
+        .fold(0, |bits, bit| bits | bit)
+}
+
+fn is_offered(part: u32, capsets: &[Capset]) -> bool {
+    IMPLEMENTED.contains(&part) || (!capsets.is_empty() && WITH_RENDERER.contains(&part))
+}
 
 /// The optional part that a command belongs to; `None` for those that every device has.
 fn part_of(command: &Command) -> Option<u32> {
@@ -52,11 +64,10 @@ fn part_of(command: &Command) -> Option<u32> {
 }
 
 /// Refuses commands of parts that are not offered.
-pub(super) fn check(command: &Command) -> Result<(), ErrorCode> {
-    let offered = |part: u32| IMPLEMENTED.contains(&part);
+pub(super) fn check(command: &Command, capsets: &[Capset]) -> Result<(), ErrorCode> {
     match command {
-        command if part_of(command).is_none_or(offered) => Ok(()),
-        // As QEMU: there is no capset with this index or id.
+        command if part_of(command).is_none_or(|part| is_offered(part, capsets)) => Ok(()),
+        // There is no capset with this index or id.
         Command::GetCapsetInfo { .. } | Command::GetCapset { .. } => {
             Err(ErrorCode::InvalidParameter)
         }
@@ -68,18 +79,17 @@ pub(super) fn check(command: &Command) -> Result<(), ErrorCode> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_bits_are_those_of_the_parts() {
-        let bits = IMPLEMENTED
-            .iter()
-            .fold(0, |bits, part| bits | 1_u64 << part);
-        assert_eq!(FEATURES, bits);
-        assert_eq!(FEATURES, 0b1110);
+    fn virgl() -> Vec<Capset> {
+        vec![Capset {
+            id: 2,
+            version: 2,
+            data: vec![0; 8],
+        }]
     }
 
-    #[test]
-    fn commands_of_other_parts_are_refused() {
-        let unspec = [
+    /// One command of each kind that needs a renderer.
+    fn commands_of_3d() -> [Command; 7] {
+        [
             Command::CtxDestroy,
             Command::CtxCreate {
                 context_init: 0,
@@ -96,18 +106,29 @@ mod tests {
                 offset: 0,
             },
             Command::UnmapBlob { resource_id: 1 },
-        ];
-        for command in unspec {
-            assert_eq!(check(&command), Err(ErrorCode::Unspec), "{command:?}");
+        ]
+    }
+
+    #[test]
+    fn the_bits_are_those_of_the_parts() {
+        assert_eq!(offered(&[]), 0b0_1110);
+        assert_eq!(offered(&virgl()), 0b1_1111);
+    }
+
+    #[test]
+    fn commands_of_other_parts_are_refused() {
+        for command in commands_of_3d() {
+            assert_eq!(check(&command, &[]), Err(ErrorCode::Unspec), "{command:?}");
+            assert_eq!(check(&command, &virgl()), Ok(()), "{command:?}");
         }
         let info = Command::GetCapsetInfo { capset_index: 0 };
-        assert_eq!(check(&info), Err(ErrorCode::InvalidParameter));
+        assert_eq!(check(&info, &[]), Err(ErrorCode::InvalidParameter));
         let capset = Command::GetCapset {
             capset_id: 1,
             capset_version: 1,
         };
-        assert_eq!(check(&capset), Err(ErrorCode::InvalidParameter));
-        assert_eq!(check(&Command::GetEdid { scanout: 0 }), Ok(()));
-        assert_eq!(check(&Command::GetDisplayInfo), Ok(()));
+        assert_eq!(check(&capset, &[]), Err(ErrorCode::InvalidParameter));
+        assert_eq!(check(&Command::GetEdid { scanout: 0 }, &[]), Ok(()));
+        assert_eq!(check(&Command::GetDisplayInfo, &[]), Ok(()));
     }
 }

@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{FlushId, later};
+use super::later;
+use crate::renderer::Ticket;
 
 /// How long a fenced flush may stay unanswered. Linux waits 50 ms for one in its commit, and a
 /// hidden surface never learns that it was shown; answering just before keeps such a guest at an
@@ -112,36 +113,31 @@ pub(super) fn when_to_answer(
 /// The flushes whose answer is due.
 #[derive(Debug, Default)]
 pub(super) struct Flushes {
-    last: u64,
-    /// In the order of their ids.
+    /// In the order in which they came.
     pending: VecDeque<Pending>,
-    answered: Vec<FlushId>,
+    answered: Vec<Ticket>,
 }
 
 #[derive(Debug)]
 struct Pending {
-    id: FlushId,
+    id: Ticket,
     wait: Wait,
 }
 
 impl Flushes {
-    /// A name for the next flush.
-    pub(super) fn next(&mut self) -> FlushId {
-        self.last = self.last.saturating_add(1);
-        FlushId(self.last)
-    }
-
     /// Keeps a flush until it is answered. False if too many are kept already.
-    pub(super) fn keep(&mut self, id: FlushId, wait: Wait) -> bool {
+    pub(super) fn keep(&mut self, id: Ticket, wait: Wait) -> bool {
         if self.pending.len() >= MAX_PENDING {
             return false;
         }
-        self.pending.push_back(Pending { id, wait });
+        // One whose drawing took longer comes behind younger ones.
+        let place = self.pending.partition_point(|other| other.id < id);
+        self.pending.insert(place, Pending { id, wait });
         true
     }
 
     /// A scanout has shown (or skipped) the picture of this flush and all before it.
-    pub(super) fn shown(&mut self, scanout: usize, up_to: FlushId) {
+    pub(super) fn shown(&mut self, scanout: usize, up_to: Ticket) {
         for wait in self.up_to(up_to) {
             wait.shown.remove(scanout);
         }
@@ -150,7 +146,7 @@ impl Flushes {
 
     /// The host has taken a scanout's picture of this flush and all before it, and does not read
     /// guest memory that an earlier one showed.
-    pub(super) fn taken(&mut self, scanout: usize, up_to: FlushId, now: Instant) {
+    pub(super) fn taken(&mut self, scanout: usize, up_to: Ticket, now: Instant) {
         for wait in self.up_to(up_to) {
             wait.taken.remove(scanout);
             if let (true, Some(earliest)) = (wait.taken.is_empty(), wait.earliest) {
@@ -161,7 +157,7 @@ impl Flushes {
 
     /// A scanout will show nothing more of what was flushed.
     pub(super) fn stop_waiting_for(&mut self, scanout: usize) {
-        self.shown(scanout, FlushId(self.last));
+        self.shown(scanout, Ticket(u64::MAX));
     }
 
     /// Answers those whose time has come. Returns the scanouts that did not even take what was
@@ -184,7 +180,7 @@ impl Flushes {
             .min()
     }
 
-    pub(super) fn take_answered(&mut self) -> std::vec::Drain<'_, FlushId> {
+    pub(super) fn take_answered(&mut self) -> std::vec::Drain<'_, Ticket> {
         self.answered.drain(..)
     }
 
@@ -194,7 +190,7 @@ impl Flushes {
         self.answered.clear();
     }
 
-    fn up_to(&mut self, id: FlushId) -> impl Iterator<Item = &mut Wait> {
+    fn up_to(&mut self, id: Ticket) -> impl Iterator<Item = &mut Wait> {
         let pending = self.pending.iter_mut();
         pending
             .take_while(move |pending| pending.id <= id)
@@ -263,7 +259,7 @@ mod tests {
     fn what_all_scanouts_have_taken_is_answered_a_quarter_of_a_refresh_after_its_flush() {
         let now = Instant::now();
         let mut flushes = Flushes::default();
-        let id = flushes.next();
+        let id = Ticket(7);
         let answer = when_to_answer(true, set(&[0, 1]), set(&[]), REFRESH, now);
         let Answer::WhenShown(wait) = answer else {
             panic!("answered at once");
@@ -283,7 +279,7 @@ mod tests {
     fn a_flush_is_answered_when_all_its_scanouts_have_shown_it_or_a_later_one() {
         let now = Instant::now();
         let mut flushes = Flushes::default();
-        let (first, second) = (flushes.next(), flushes.next());
+        let (first, second) = (Ticket(1), Ticket(2));
         assert!(flushes.keep(first, wait(&[0, 1], now)));
         assert!(flushes.keep(second, wait(&[0], now)));
 
@@ -299,16 +295,16 @@ mod tests {
     fn late_flushes_are_given_up_in_order() {
         let now = Instant::now();
         let mut flushes = Flushes::default();
-        for late in 0..3 {
-            let id = flushes.next();
-            let deadline = now + HIDDEN_ANSWER * u32::try_from(late).unwrap();
-            flushes.keep(id, wait(&[late], deadline));
+        for late in 0..3_u8 {
+            let id = Ticket(u64::from(late) + 1);
+            let deadline = now + HIDDEN_ANSWER * u32::from(late);
+            flushes.keep(id, wait(&[late.into()], deadline));
         }
         assert_eq!(flushes.next_deadline(), Some(now));
         assert_eq!(flushes.expire(now + HIDDEN_ANSWER), set(&[0, 1]));
         assert_eq!(
             flushes.take_answered().collect::<Vec<_>>(),
-            [FlushId(1), FlushId(2)]
+            [Ticket(1), Ticket(2)]
         );
         assert_eq!(flushes.next_deadline(), Some(now + HIDDEN_ANSWER * 2));
     }
@@ -317,11 +313,23 @@ mod tests {
     fn the_number_of_waiting_flushes_is_bounded() {
         let mut flushes = Flushes::default();
         let now = Instant::now();
-        for _ in 0..MAX_PENDING {
-            let id = flushes.next();
-            assert!(flushes.keep(id, wait(&[0], now)));
+        for id in (0..).take(MAX_PENDING) {
+            assert!(flushes.keep(Ticket(id), wait(&[0], now)));
         }
-        let id = flushes.next();
-        assert!(!flushes.keep(id, wait(&[0], now)));
+        assert!(!flushes.keep(Ticket(u64::MAX), wait(&[0], now)));
+    }
+
+    #[test]
+    fn a_flush_that_was_drawn_late_is_answered_with_those_before_it() {
+        let now = Instant::now();
+        let mut flushes = Flushes::default();
+        for id in [2, 3, 1] {
+            assert!(flushes.keep(Ticket(id), wait(&[0], now)));
+        }
+        flushes.shown(0, Ticket(2));
+        assert_eq!(
+            flushes.take_answered().collect::<Vec<_>>(),
+            [Ticket(1), Ticket(2)]
+        );
     }
 }

@@ -25,6 +25,8 @@ pub(super) enum Owner {
     Picture(u32),
     /// A blob's own.
     Blob(u32),
+    /// The host's own graphics card's, drawn into by the renderer.
+    Host(u32),
     /// The copy that a scanout shows in place of a blob.
     Shadow(usize),
     /// A copy of the last picture of a blob that is gone, of so many bytes.
@@ -70,6 +72,12 @@ impl Imports {
             .or_else(|| self.refused.iter().find(same).map(|(_, _, why)| *why))
     }
 
+    /// Why what the renderer draws can't be given to the host, as far as that is known of all of it.
+    pub(super) fn refusal_of_images(&self) -> Option<Refused> {
+        let all = [Refused::TurnedOff, Refused::NoLinuxDmabuf];
+        self.unavailable.filter(|refused| all.contains(refused))
+    }
+
     /// Makes a dma-buf.
     pub(super) fn dma_buf(&self, pieces: &[Piece<'_>]) -> Result<Arc<OwnedFd>, Refused> {
         match (&self.maker, self.unavailable) {
@@ -89,11 +97,12 @@ impl Imports {
     ) -> Result<BufferId, Refused> {
         self.last = self.last.saturating_add(1);
         let buffer = BufferId(self.last);
-        let dma_buf = matches!(memory, PixelMemory::DmaBuf(_));
+        // Whether an image is taken depends on its modifier, too.
+        let linear = matches!(memory, PixelMemory::DmaBuf(_));
         display
             .import(buffer, layout, memory)
             .inspect_err(|refused| {
-                if dma_buf {
+                if linear {
                     self.remember(layout, *refused);
                 }
             })?;

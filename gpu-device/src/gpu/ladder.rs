@@ -3,7 +3,9 @@
 //! ```text
 //! blob ─▶ its own pages as a dma-buf: nothing is copied
 //!   └────▶ shadow: the damage is copied into slots ──┐
-//! 2D ────▶ its slots, written by TRANSFER_TO_HOST_2D ┴─▶ slot as a dma-buf, else shared memory
+//! 2D ────▶ its slots, written by TRANSFER_TO_HOST_2D ┤─▶ slot as a dma-buf, else shared memory
+//!   ┌────▶ shadow: the renderer reads back the damage ┘
+//! 3D ─▶ the graphics card's own memory as a dma-buf: nothing is copied
 //! ```
 //!
 //! Each step down has a reason, a [`Refused`]. Memory is imported once and presented many times; what
@@ -19,6 +21,7 @@ use super::{
     quota::Quota,
     resources::{Blob, Kind, View},
     scanouts::{Shown, Way},
+    three_d::Access,
 };
 use crate::{
     display::{BufferId, Display, PixelLayout, PixelMemory, Refused},
@@ -28,7 +31,7 @@ use crate::{
 
 /// The most layouts of one blob that the host knows at the same time: one for each scanout of a
 /// large desk, in a blob that holds the pictures of all of them.
-const MAX_VIEWS: usize = 16;
+pub(super) const MAX_VIEWS: usize = 16;
 
 /// The most resources whose memory the host knows. Each costs up to a dozen file descriptors; three
 /// buffers on each of sixteen scanouts fit. Those that are not shown are taken back from the host
@@ -44,6 +47,10 @@ pub(super) enum Means {
     Direct(BufferId),
     /// The scanout's copy of a blob.
     Shadow(Refused),
+    /// What the host's graphics card has drawn.
+    Image(BufferId),
+    /// The scanout's copy of that, as far as it was read back.
+    ReadBack(Refused),
 }
 
 /// A buffer that is ready to be presented.
@@ -64,11 +71,15 @@ impl Gpu {
         }
         let scanout = self.scanouts.get(index)?;
         let copies = scanout.step.copies();
+        let shown = scanout.shown?;
+        if let Some(access) = self.access(&shown) {
+            return self.means_of_image(&shown, access, context);
+        }
         let Shown {
             resource: id,
             blob: layout,
             ..
-        } = scanout.shown?;
+        } = shown;
         let resource = self.resources.get_mut(id).ok()?;
         match (resource.parts(), layout) {
             ((Kind::Picture(_), _), _) => Some(Means::Slots),
@@ -80,7 +91,24 @@ impl Gpu {
                     Err(refused) => Some(Means::Shadow(refused)),
                 }
             }
-            ((Kind::Blob(_), _), _) => None,
+            ((Kind::Blob(_) | Kind::Host(_), _), _) => None,
+        }
+    }
+
+    fn means_of_image(
+        &mut self,
+        shown: &Shown,
+        access: Access,
+        context: &mut Context<'_>,
+    ) -> Option<Means> {
+        if access == Access::InPlace
+            && let Some(buffer) = self.import_image(shown, context)
+        {
+            return Some(Means::Image(buffer));
+        }
+        match self.access(shown)? {
+            Access::Copy(refused) => Some(Means::ReadBack(refused)),
+            Access::Unknown | Access::InPlace | Access::Nothing(_) => None,
         }
     }
 
@@ -163,6 +191,7 @@ impl Gpu {
                 blob.views.clear();
                 blob.dma_buf = None;
             }
+            Kind::Host(host) => host.views.clear(),
             Kind::Picture(picture) => {
                 let before = picture.picture.bytes();
                 if let Err(error) = picture.picture.unshare() {

@@ -10,6 +10,9 @@
 //!     └── Reply::Now, or take_answered ────┘   └── handle_display(event) ─┘
 //! ```
 //!
+//! What a guest draws with 3D is another process's work, the [`Renderer`]'s, which is asked and heard in
+//! the same way (`three_d`); so is the [`HostVisible`] window.
+//!
 //! The guest is hostile. Commands are checked before anything changes, every size is held against a
 //! named bound in 64 bits, and whatever happens the command gets an answer.
 
@@ -20,7 +23,9 @@ mod commands;
 mod cursor;
 mod events;
 mod features;
+mod fences;
 mod flushes;
+mod host_visible;
 mod identity;
 mod imports;
 mod keep;
@@ -36,6 +41,7 @@ mod screens;
 mod shadow;
 mod stats;
 mod step;
+mod three_d;
 mod uuid;
 
 #[cfg(test)]
@@ -44,22 +50,27 @@ mod tests;
 use std::time::{Duration, Instant};
 
 use protocols::{
-    ipc::{Reason, ScanoutStats},
+    ipc::ScanoutStats,
     virtio_gpu::{Command, Header, Response},
 };
 
 use crate::{
     display::{Display, DisplayEvent, FrameId, ScanoutId},
     memory::{DmaBufMaker, GuestRam},
+    renderer::{Fence, Renderer, RendererEvent, Ticket},
 };
+use fences::{Fences, fence_of};
 use flushes::{Flushes, Scanouts};
 use imports::Imports;
 use modes::Modes;
 use quota::Quota;
 use resources::{Kind, Resources};
 use scanouts::Scanout;
+use stats::stats_of;
+use three_d::ThreeD;
 
-pub use features::FEATURES;
+pub use features::offered;
+pub use host_visible::{HostVisible, Mapping, NoHostVisible};
 pub use modes::Mode;
 pub use plug::PlugError;
 pub use quota::Limits;
@@ -100,13 +111,13 @@ pub struct Context<'a> {
     pub ram: &'a GuestRam,
     /// Where frames go.
     pub display: &'a mut dyn Display,
+    /// Who draws for the guest.
+    pub renderer: &'a mut dyn Renderer,
+    /// Where the guest's CPUs see host memory.
+    pub window: &'a mut dyn HostVisible,
     /// The time, on one clock for all calls.
     pub now: Instant,
 }
-
-/// Names a RESOURCE_FLUSH whose answer is still due. Counts up per device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FlushId(pub u64);
 
 /// What the transport does with a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,8 +128,33 @@ pub struct FlushId(pub u64);
 pub enum Reply {
     /// Answer it with this.
     Now(Response),
-    /// Keep the descriptor chain; [`Gpu::take_answered`] will name it, then answer OK_NODATA.
-    Later(FlushId),
+    /// Keep the descriptor chain; [`Gpu::take_answered`] will name it, and its answer.
+    Later(Ticket),
+}
+
+/// A command, apart from what is to be done.
+#[derive(Debug, Clone, Copy)]
+struct Order {
+    /// Its name; counts up in the order in which commands came.
+    ticket: Ticket,
+    fence: Option<Fence>,
+    /// The 3D context, 0 for none.
+    context: u32,
+}
+
+/// What became of a command.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one outcome is alive at a time, and only until it is a reply"
+)]
+enum Outcome {
+    /// It is done, and answered with this.
+    Now(Response),
+    /// It is answered when it is done.
+    Later,
+    /// It is done; its answer waits for the screen.
+    WhenShown,
 }
 
 /// One guest's graphics device.
@@ -129,6 +165,11 @@ pub struct Gpu {
     /// By number; as many as there are modes.
     scanouts: Vec<Scanout>,
     flushes: Flushes,
+    last_ticket: Ticket,
+    fences: Fences,
+    /// Commands whose answer is due.
+    answers: Vec<(Ticket, Response)>,
+    three_d: ThreeD,
     /// Whether a host is there.
     attached: bool,
     /// Scanouts whose last flush was given up on.
@@ -152,6 +193,10 @@ impl Gpu {
             modes,
             resources: Resources::default(),
             flushes: Flushes::default(),
+            last_ticket: Ticket(0),
+            fences: Fences::default(),
+            answers: Vec::new(),
+            three_d: ThreeD::default(),
             attached: true,
             hidden: Scanouts::default(),
             imports: Imports::new(options.dma_bufs, options.prefer == Prefer::Shm),
@@ -171,16 +216,67 @@ impl Gpu {
         command: Command,
         context: &mut Context<'_>,
     ) -> Reply {
-        let kind = command.kind();
-        self.carry_out(header.fence.is_some(), command, context)
-            .unwrap_or_else(|error| {
-                tracing::debug!(
-                    kind = format_args!("{kind:#06x}"),
-                    ?error,
-                    "a command was refused"
-                );
-                Reply::Now(Response::Err(error))
-            })
+        let order = self.order(header);
+        match self.wait_at_gate(order, command, context) {
+            Some(command) => {
+                let outcome = self.carry_out(order, command, context);
+                self.reply(order, outcome)
+            }
+            None => self.reply(order, Outcome::Later),
+        }
+    }
+
+    /// [`Gpu::execute`] of a SUBMIT_3D whose command stream need not be copied: it must be in memory
+    /// that the guest can't change.
+    pub fn submit(&mut self, header: &Header, commands: &[u8], context: &mut Context<'_>) -> Reply {
+        let order = self.order(header);
+        let outcome = match self.submission_waits(order, commands, context) {
+            false => self.carry_out_submission(order, commands, context),
+            true => Outcome::Later,
+        };
+        self.reply(order, outcome)
+    }
+
+    fn order(&mut self, header: &Header) -> Order {
+        Order {
+            ticket: self.next_ticket(),
+            fence: fence_of(header),
+            context: header.ctx_id,
+        }
+    }
+
+    /// What the transport does with the newest command.
+    fn reply(&mut self, order: Order, outcome: Outcome) -> Reply {
+        let Order { ticket, fence, .. } = order;
+        let Some(Fence { timeline, .. }) = fence else {
+            return match outcome {
+                Outcome::Now(response) => Reply::Now(response),
+                Outcome::Later | Outcome::WhenShown => Reply::Later(ticket),
+            };
+        };
+        match outcome {
+            Outcome::Now(response) => {
+                let answer = self.fences.answer_newest(ticket, timeline, response);
+                return answer.map_or(Reply::Later(ticket), Reply::Now);
+            }
+            Outcome::Later => self.fences.began(ticket, timeline),
+            Outcome::WhenShown => {
+                self.fences.began(ticket, timeline);
+                self.fences.worked(ticket, &mut self.answers);
+            }
+        }
+        Reply::Later(ticket)
+    }
+
+    /// A new name for a command, or for something that is asked of the renderer.
+    fn next_ticket(&mut self) -> Ticket {
+        self.last_ticket = Ticket(self.last_ticket.0.saturating_add(1));
+        self.last_ticket
+    }
+
+    /// A command that was to be answered later is answered with this, as soon as older ones allow it.
+    fn answer(&mut self, ticket: Ticket, response: Response) {
+        self.fences.answer(ticket, response, &mut self.answers);
     }
 
     /// Takes in what the display reports. Afterwards drain [`Gpu::take_answered`] and ask
@@ -189,46 +285,20 @@ impl Gpu {
     /// [`DisplayEvent::Lost`] and [`DisplayEvent::CloseRequested`] are for the caller to act on: the
     /// device goes on as it is until [`Gpu::host_gone`].
     pub fn handle_display(&mut self, event: DisplayEvent, context: &mut Context<'_>) {
-        match event {
-            DisplayEvent::Ready(scanout) => self.on_ready(scanout, context),
-            DisplayEvent::Presented {
-                scanout,
-                frame,
-                refresh,
-                zero_copy,
-                at: _,
-            } => {
-                self.on_presented(scanout, frame, refresh, zero_copy, context);
-            }
-            DisplayEvent::Discarded { scanout, frame } => self.on_discarded(scanout, frame),
-            DisplayEvent::Released(buffer) => self.on_released(buffer, context),
-            DisplayEvent::ImportRefused(buffer, refused) => {
-                self.on_import_refused(buffer, refused, context);
-            }
-            DisplayEvent::FormatsChanged => self.try_refused_again(),
-            DisplayEvent::Resized {
-                scanout,
-                width,
-                height,
-                dpi,
-            } => {
-                let index = usize::from(scanout.0);
-                self.modes
-                    .want_size(index, (width, height), dpi, context.now);
-            }
-            DisplayEvent::RefreshChanged {
-                scanout,
-                millihertz,
-            } => {
-                let index = usize::from(scanout.0);
-                self.modes.want_rate(index, millihertz, context.now);
-            }
-            DisplayEvent::Monitor { scanout, monitor } => {
-                self.modes.monitor(usize::from(scanout.0), &monitor);
-            }
-            DisplayEvent::Unplugged(scanout) => self.modes.unplug(usize::from(scanout.0)),
-            DisplayEvent::CloseRequested(_) | DisplayEvent::Input(_) | DisplayEvent::Lost => {}
-        }
+        self.on_display(event, context);
+        self.open_gate(context);
+    }
+
+    /// Takes in what the renderer reports. Afterwards drain [`Gpu::take_answered`].
+    pub fn handle_renderer(&mut self, event: RendererEvent, context: &mut Context<'_>) {
+        self.on_renderer(event, context);
+        self.open_gate(context);
+    }
+
+    /// Takes in what came of a request to [`HostVisible`]; `done` is false where the VMM refused.
+    /// Afterwards drain [`Gpu::take_answered`].
+    pub fn handle_window(&mut self, ticket: Ticket, done: bool, context: &mut Context<'_>) {
+        self.on_window(ticket, done, context);
     }
 
     /// Does what is due by `context.now`. Call it when [`Gpu::next_deadline`] has passed; calling
@@ -241,6 +311,7 @@ impl Gpu {
         }
         self.close_windows(context);
         self.modes.expire(context.now);
+        self.open_gate(context);
     }
 
     /// When [`Gpu::expire`] wants to be called next. Ask again after every other call.
@@ -252,12 +323,17 @@ impl Gpu {
         closing
             .chain(self.flushes.next_deadline())
             .chain(self.modes.next_deadline())
+            .chain(self.three_d.next_deadline())
             .min()
     }
 
-    /// The flushes whose answer is due now, each named once, oldest first. The answer is OK_NODATA.
-    pub fn take_answered(&mut self) -> impl Iterator<Item = FlushId> {
-        self.flushes.take_answered()
+    /// The commands whose answer is due now, each named once, and their answers.
+    pub fn take_answered(&mut self) -> impl Iterator<Item = (Ticket, Response)> {
+        for ticket in self.flushes.take_answered() {
+            let answers = &mut self.answers;
+            self.fences.answer(ticket, Response::OkNodata, answers);
+        }
+        self.answers.drain(..)
     }
 
     /// The guest's driver has gone (device reset, or another VMM connects): resources are dropped,
@@ -266,14 +342,19 @@ impl Gpu {
     /// [`Gpu::keep_pictures`] when the guest is stopped, so that this holds for blobs, too.
     pub fn reset(&mut self, context: &mut Context<'_>) {
         self.flushes.reset();
+        self.fences.reset();
+        self.answers.clear();
         for index in 0..self.scanouts.len() {
             if let Some(scanout) = self.scanouts.get_mut(index) {
+                scanout.drawing.clear();
+                scanout.wanted = None;
                 scanout.stop();
                 scanout.in_place = None;
                 scanout.disable_at = None;
             }
             self.drop_shadow(index, context);
         }
+        self.reset_3d(context);
         let ids: Vec<u32> = self.resources.ids().collect();
         for id in ids {
             if let Ok(resource) = self.resources.remove(id, &mut self.quota) {
@@ -290,12 +371,19 @@ impl Gpu {
     /// pages are gone lose their backing, and nothing reads those pages any more; resources whose
     /// pages are others are shown anew.
     pub fn ram_changed(&mut self, context: &mut Context<'_>) {
+        context.renderer.ram_changed(context.ram);
         let ids: Vec<u32> = self.resources.ids().collect();
         for id in ids {
             let Ok(resource) = self.resources.get_mut(id) else {
                 continue;
             };
-            if resource.resolve_again(context.ram) && matches!(resource.kind, Kind::Blob(_)) {
+            let had = resource.backing().is_some();
+            if !resource.resolve_again(context.ram) {
+                continue;
+            }
+            let is_blob = matches!(resource.kind, Kind::Blob(_));
+            self.backing_moved(id, had, context);
+            if is_blob {
                 self.take_back(id, context);
                 self.show_everywhere(id, context);
             }
@@ -355,44 +443,6 @@ impl Gpu {
             }
         }
     }
-}
-
-fn stats_of(scanout: &Scanout) -> ScanoutStats {
-    let counters = &scanout.counters;
-    let (width, height) = scanout
-        .shown
-        .map_or((0, 0), |shown| (shown.source.width, shown.source.height));
-    ScanoutStats {
-        scanout: scanout.id.0,
-        width,
-        height,
-        millihertz: millihertz(scanout.refresh),
-        frames_flushed: counters.flushed,
-        frames_presented: counters.presented,
-        frames_missed: counters.missed,
-        frames_zero_copy: counters.zero_copy,
-        bytes_copied: counters.bytes_copied,
-        path: counters.path,
-        reason: scanout.reason.map(|reason| Reason {
-            code: reason.code().to_owned(),
-            text: reason.to_string(),
-        }),
-        flush_to_present_p50_us: counters.latency.percentile(50),
-        flush_to_present_p99_us: counters.latency.percentile(99),
-        cursor: scanout.cursor.state(),
-    }
-}
-
-/// The rate of a refresh period, 0 if that is unknown.
-fn millihertz(period: Duration) -> u32 {
-    /// Nanoseconds of a second, in thousandths.
-    const SECOND: u128 = 1_000_000_000_000;
-    let period = period.as_nanos();
-    let rate = SECOND
-        .saturating_add(period / 2)
-        .checked_div(period)
-        .unwrap_or(0);
-    u32::try_from(rate).unwrap_or(u32::MAX)
 }
 
 /// A moment later; the same one where the clock ends.

@@ -5,37 +5,43 @@ use std::time::{Duration, Instant};
 use protocols::virtio_gpu::{ErrorCode, Rect, Response};
 
 use super::{
-    Context, FlushId, Gpu, Reply,
+    Context, Gpu, Order, Outcome,
     flushes::{Answer, Scanouts, when_to_answer},
     ladder::{Means, Presentable},
     pacing::Then,
     resources::Kind,
     scanouts::{InFlight, Way},
 };
-use crate::display::{Frame, FrameId, Refused};
+use crate::{
+    display::{Frame, FrameId, Refused},
+    renderer::Ticket,
+};
 
 impl Gpu {
     /// RESOURCE_FLUSH.
     pub(super) fn flush(
         &mut self,
-        fenced: bool,
+        order: Order,
         rect: Rect,
         resource_id: u32,
         context: &mut Context<'_>,
-    ) -> Result<Reply, ErrorCode> {
+    ) -> Result<Outcome, ErrorCode> {
         let resource = self.resources.get(resource_id)?;
-        if let Kind::Picture(picture) = &resource.kind
-            && !picture.picture.whole().contains(&rect)
-        {
-            return Err(ErrorCode::InvalidParameter);
+        match &resource.kind {
+            Kind::Picture(picture) if !picture.picture.whole().contains(&rect) => {
+                return Err(ErrorCode::InvalidParameter);
+            }
+            Kind::Host(host) if !host.contains(&rect) => return Err(ErrorCode::InvalidParameter),
+            Kind::Host(_) => return Ok(self.flush_host(order, rect, resource_id, context)),
+            Kind::Picture(_) | Kind::Blob(_) => {}
         }
-        let id = self.flushes.next();
+        let id = order.ticket;
         let mut touched = Scanouts::default();
         for index in 0..self.scanouts.len() {
             let Some(scanout) = self.scanouts.get(index) else {
                 continue;
             };
-            let shown = scanout.shown.filter(|shown| shown.resource == resource_id);
+            let shown = scanout.wanted.filter(|shown| shown.resource == resource_id);
             let damage = shown.and_then(|shown| shown.source.intersect(&rect));
             let Some(damage) = damage else { continue };
             if self.flush_scanout(index, damage, id, context)? {
@@ -43,19 +49,25 @@ impl Gpu {
             }
         }
         let refresh = self.refresh(touched);
-        match when_to_answer(fenced, touched, self.hidden, refresh, context.now) {
+        match when_to_answer(
+            order.fence.is_some(),
+            touched,
+            self.hidden,
+            refresh,
+            context.now,
+        ) {
             Answer::WhenShown(wait) if self.flushes.keep(id, wait) => {
                 for index in 0..self.scanouts.len() {
                     self.note_taken(index, context.now);
                 }
-                Ok(Reply::Later(id))
+                Ok(Outcome::WhenShown)
             }
-            _ => Ok(Reply::Now(Response::OkNodata)),
+            _ => Ok(Outcome::Now(Response::OkNodata)),
         }
     }
 
     /// The refresh period of the fastest of these scanouts, zero if unknown.
-    fn refresh(&self, scanouts: Scanouts) -> Duration {
+    pub(super) fn refresh(&self, scanouts: Scanouts) -> Duration {
         let all = self.scanouts.iter().enumerate();
         let these = all.filter(|(index, _)| scanouts.contains(*index));
         let known = these.map(|(_, scanout)| scanout.refresh);
@@ -85,7 +97,7 @@ impl Gpu {
         &mut self,
         index: usize,
         damage: Rect,
-        id: FlushId,
+        id: Ticket,
         context: &mut Context<'_>,
     ) -> Result<bool, ErrorCode> {
         let means = self.means(index, context);
@@ -134,15 +146,24 @@ impl Gpu {
         if scanout.flushed_at.is_none() {
             return;
         }
+        let due = scanout.shadow.as_ref().map(|shadow| shadow.due.clone());
         scanout.damage_all();
         match self.means(index, context) {
-            None => return,
+            None => return self.draw_unknown(index, context),
+            // The renderer's picture is as it was when it was flushed.
+            Some(Means::ReadBack(_)) => {
+                if let Some(scanout) = self.scanouts.get_mut(index)
+                    && let (Some(shadow), Some(due)) = (&mut scanout.shadow, due)
+                {
+                    shadow.due = due;
+                }
+            }
             Some(Means::Shadow(_)) => {
                 if self.copy_into_shadow(index, shown.source, context).is_err() {
                     return;
                 }
             }
-            Some(Means::Slots | Means::Direct(_)) => {}
+            Some(Means::Slots | Means::Direct(_) | Means::Image(_)) => {}
         }
         self.picture(index, context);
     }
@@ -151,8 +172,9 @@ impl Gpu {
     pub(super) fn hand_over(&mut self, index: usize, context: &mut Context<'_>) {
         let means = self.means(index, context);
         let in_place = matches!(means, Some(Means::Direct(_)));
+        let lent = matches!(means, Some(Means::Direct(_) | Means::Image(_)));
         let presentable = means.and_then(|means| match means {
-            Means::Direct(buffer) => {
+            Means::Direct(buffer) | Means::Image(buffer) => {
                 let (way, reason, origin) = (Way::DmaBuf, None, (0, 0));
                 Some(Presentable {
                     buffer,
@@ -162,6 +184,13 @@ impl Gpu {
                 })
             }
             Means::Slots => self.picture_slot(index, context),
+            Means::ReadBack(reason) if self.is_read_back(index) => {
+                self.shadow_slot(index, reason, context)
+            }
+            Means::ReadBack(_) => {
+                self.draw_again(index, context);
+                None
+            }
             // Nothing is due, unless the blob itself was to be shown when it was flushed.
             Means::Shadow(reason) => self
                 .copy_into_shadow(index, Rect::default(), context)
@@ -205,9 +234,10 @@ impl Gpu {
         scanout
             .lent
             .retain(|buffer| *buffer != presentable.buffer && imports.owner(*buffer).is_some());
-        if in_place {
+        if lent {
             scanout.lent.push(presentable.buffer);
         }
+        self.three_d.is_shown(presentable.buffer);
         scanout.pacing.handed();
         scanout.has_window = true;
         context.display.present(scanout.id, frame);

@@ -12,6 +12,11 @@ pub struct Limits {
     pub bytes: u64,
     /// Entries of all backing lists together.
     pub entries: u32,
+    /// 3D contexts that exist at the same time.
+    pub contexts: u32,
+    /// Bytes of memory that the renderer needs for the guest's resources, by our estimate: how much
+    /// the host's driver adds to that is not known here.
+    pub rendered: u64,
 }
 
 impl Limits {
@@ -23,6 +28,13 @@ impl Limits {
 
     /// A 4K frame in single pages has 8100 entries, and an entry costs the host some 100 bytes.
     pub const ENTRIES: u32 = 1 << 20;
+
+    /// Each program of the guest that draws has one or two, a browser some ten; each costs the host's
+    /// driver some megabytes.
+    pub const CONTEXTS: u32 = 256;
+
+    /// A large game has textures of 4 GiB.
+    pub const RENDERED: u64 = 8 << 30;
 }
 
 impl Default for Limits {
@@ -31,6 +43,8 @@ impl Default for Limits {
             resources: Self::RESOURCES,
             bytes: Self::BYTES,
             entries: Self::ENTRIES,
+            contexts: Self::CONTEXTS,
+            rendered: Self::RENDERED,
         }
     }
 }
@@ -42,6 +56,7 @@ pub(super) struct Quota {
     resources: u32,
     bytes: u64,
     entries: u32,
+    rendered: u64,
 }
 
 impl Quota {
@@ -51,6 +66,7 @@ impl Quota {
             resources: 0,
             bytes: 0,
             entries: 0,
+            rendered: 0,
         }
     }
 
@@ -96,6 +112,29 @@ impl Quota {
             .saturating_sub(u32::try_from(entries).unwrap_or(u32::MAX));
     }
 
+    pub(super) fn take_rendered(&mut self, bytes: u64) -> Result<(), ErrorCode> {
+        let sum = self
+            .rendered
+            .checked_add(bytes)
+            .filter(|sum| *sum <= self.limits.rendered);
+        self.rendered = sum.ok_or(ErrorCode::OutOfMemory)?;
+        Ok(())
+    }
+
+    pub(super) fn give_rendered(&mut self, bytes: u64) {
+        self.rendered = self.rendered.saturating_sub(bytes);
+    }
+
+    /// Whether there may be one more 3D context than so many.
+    pub(super) fn allows_context_besides(&self, contexts: usize) -> bool {
+        u32::try_from(contexts).is_ok_and(|contexts| contexts < self.limits.contexts)
+    }
+
+    #[cfg(test)]
+    pub(super) fn rendered(&self) -> u64 {
+        self.rendered
+    }
+
     #[cfg(test)]
     pub(super) fn used(&self) -> (u32, u64, u32) {
         (self.resources, self.bytes, self.entries)
@@ -112,6 +151,8 @@ mod tests {
             resources: 1,
             bytes: 10,
             entries: 3,
+            rendered: 5,
+            contexts: 2,
         });
         assert_eq!(quota.take_resource(), Ok(()));
         assert_eq!(quota.take_resource(), Err(ErrorCode::OutOfMemory));
@@ -121,6 +162,13 @@ mod tests {
         assert_eq!(quota.take_entries(3), Ok(()));
         assert_eq!(quota.take_entries(1), Err(ErrorCode::OutOfMemory));
         assert_eq!(quota.used(), (1, 8, 3));
+
+        assert_eq!(quota.take_rendered(5), Ok(()));
+        assert_eq!(quota.take_rendered(1), Err(ErrorCode::OutOfMemory));
+        assert_eq!(quota.rendered(), 5);
+        quota.give_rendered(5);
+        assert_eq!(quota.rendered(), 0);
+        assert!(quota.allows_context_besides(1) && !quota.allows_context_besides(2));
 
         quota.give_resource();
         quota.give_bytes(8);

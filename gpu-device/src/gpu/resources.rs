@@ -1,4 +1,5 @@
-//! What the guest has made: 2D resources and blobs, their backing and their names.
+//! What the guest has made: 2D resources, blobs and what the renderer holds, their backing and their
+//! names.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -8,7 +9,7 @@ use std::{
 
 use protocols::virtio_gpu::{ErrorCode, Format, MAX_ENTRIES, MemEntry};
 
-use super::quota::Quota;
+use super::{quota::Quota, three_d::HostResource};
 use crate::{
     display::{BufferId, PixelLayout, Refused},
     memory::{Backing, GuestRam},
@@ -28,12 +29,17 @@ pub(super) struct Resource {
     /// The guest's memory behind it.
     attached: Option<Attached>,
     uuid: Option<[u8; 16]>,
+    /// Bytes of memory that the renderer needs for it, by our estimate; `None` where the renderer
+    /// does not know it.
+    rendered: Option<u64>,
 }
 
 #[derive(Debug)]
 pub(super) enum Kind {
     Picture(Box<PictureResource>),
     Blob(Blob),
+    /// What only the renderer holds; lost where the renderer does not know it.
+    Host(Box<HostResource>),
 }
 
 /// Pixels that the guest transfers to the host.
@@ -111,6 +117,7 @@ impl Resources {
         let mut resource = self.by_id.remove(&id).ok_or(ErrorCode::InvalidResourceId)?;
         quota.give_resource();
         quota.give_bytes(resource.host_bytes());
+        resource.renderer_forgets(quota);
         resource.drop_backing(quota);
         Ok(resource)
     }
@@ -135,14 +142,45 @@ impl Resource {
             kind,
             attached: None,
             uuid: None,
+            rendered: None,
         }
+    }
+
+    /// The renderer gets to know it, and needs so many bytes for it.
+    pub(super) fn renderer_knows(
+        &mut self,
+        bytes: u64,
+        quota: &mut Quota,
+    ) -> Result<(), ErrorCode> {
+        quota.take_rendered(bytes)?;
+        self.rendered = Some(bytes);
+        Ok(())
+    }
+
+    /// The renderer does not know it any more. False if it did not before.
+    pub(super) fn renderer_forgets(&mut self, quota: &mut Quota) -> bool {
+        let Some(bytes) = self.rendered.take() else {
+            return false;
+        };
+        quota.give_rendered(bytes);
+        true
+    }
+
+    /// Whether the renderer knows it.
+    pub(super) fn is_rendered(&self) -> bool {
+        self.rendered.is_some()
+    }
+
+    #[cfg(test)]
+    pub(super) fn rendered_bytes(&self) -> u64 {
+        self.rendered.unwrap_or(0)
     }
 
     /// Bytes of host memory that it takes.
     pub(super) fn host_bytes(&self) -> u64 {
         match &self.kind {
             Kind::Picture(picture) => picture.picture.bytes(),
-            Kind::Blob(_) => 0,
+            Kind::Blob(_) | Kind::Host(_) => 0,
         }
     }
 
@@ -166,11 +204,11 @@ impl Resource {
         )
     }
 
-    #[cfg(test)]
-    pub(super) fn entries(&self) -> usize {
+    /// The list of the guest's memory behind it; empty where it has none.
+    pub(super) fn entries(&self) -> &[MemEntry] {
         self.attached
             .as_ref()
-            .map_or(0, |attached| attached.entries.len())
+            .map_or(&[], |attached| &attached.entries)
     }
 
     /// Gives it its backing. An empty list is no backing, as in QEMU.
@@ -187,9 +225,12 @@ impl Resource {
             return Ok(());
         }
         let backing = Backing::resolve(ram, &entries).map_err(|_| ErrorCode::Unspec)?;
-        if let Kind::Blob(blob) = &self.kind
-            && backing.len() < blob.size
-        {
+        let needed = match &self.kind {
+            Kind::Blob(blob) => blob.size,
+            Kind::Host(host) => host.backing_bytes(),
+            Kind::Picture(_) => 0,
+        };
+        if backing.len() < needed {
             return Err(ErrorCode::Unspec);
         }
         quota.take_entries(entries.len())?;
@@ -218,7 +259,7 @@ impl Resource {
         let new = Backing::resolve(ram, &attached.entries).ok();
         let len = match &self.kind {
             Kind::Blob(blob) => blob.size,
-            Kind::Picture(_) => attached.backing.as_ref().map_or(0, Backing::len),
+            Kind::Picture(_) | Kind::Host(_) => attached.backing.as_ref().map_or(0, Backing::len),
         };
         let same = match (&attached.backing, &new) {
             (Some(old), Some(new)) => old.is_same_memory(new, len),
@@ -241,13 +282,14 @@ impl Resource {
                 .picture
                 .slots()
                 .map_or_else(Vec::new, |slots| slots.buffers().collect()),
-            Kind::Blob(blob) => blob
-                .views
-                .iter()
-                .filter_map(|view| view.imported.ok())
-                .collect(),
+            Kind::Blob(blob) => imported(&blob.views),
+            Kind::Host(host) => imported(&host.views),
         }
     }
+}
+
+fn imported(views: &[View]) -> Vec<BufferId> {
+    views.iter().filter_map(|view| view.imported.ok()).collect()
 }
 
 impl Blob {

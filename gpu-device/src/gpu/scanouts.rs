@@ -12,14 +12,17 @@ use protocols::{
 use tracing::debug;
 
 use super::{
-    Context, FlushId, Gpu, cursor::Cursor, later, pacing::Pacing, resources::Kind, shadow::Shadow,
-    stats::Counters, step::Step,
+    Context, Gpu, cursor::Cursor, later, pacing::Pacing, resources::Kind, shadow::Shadow,
+    stats::Counters, step::Step, three_d::Drawing,
 };
 use crate::{
     display::{BufferId, FrameId, PixelLayout, Refused, ScanoutId},
-    renderer::pixels::{
-        region::Region,
-        slots::{MAX_SIDE, Slots},
+    renderer::{
+        Ticket,
+        pixels::{
+            region::Region,
+            slots::{MAX_SIDE, Slots},
+        },
     },
 };
 
@@ -39,17 +42,22 @@ const MAX_IN_FLIGHT: usize = 8;
 #[derive(Debug)]
 pub(super) struct Scanout {
     pub(super) id: ScanoutId,
+    /// What the guest wants it to show.
+    pub(super) wanted: Option<Shown>,
+    /// What it shows: `wanted`, except while that is being drawn.
     pub(super) shown: Option<Shown>,
+    /// Pictures that were flushed and are not there yet, oldest first.
+    pub(super) drawing: VecDeque<Drawing>,
     pub(super) pacing: Pacing,
     /// What changed since the last frame that was handed over, in the resource's pixels.
     pub(super) damage: Region,
     /// The newest flush that touched it.
-    pub(super) newest: FlushId,
+    pub(super) newest: Ticket,
     /// When the newest flush of what it shows now came; `None` until the guest has drawn that.
     pub(super) flushed_at: Option<Instant>,
     /// Frames that the host has, oldest first.
     pub(super) in_flight: VecDeque<InFlight>,
-    /// Buffers of guest memory that the host was given and has not released.
+    /// Buffers that the host was given, and has not released, of what the guest draws into.
     pub(super) lent: Vec<BufferId>,
     /// The copy of a blob that can't be shown in place.
     pub(super) shadow: Option<Shadow>,
@@ -86,7 +94,7 @@ pub(super) struct InFlight {
     pub(super) buffer: BufferId,
     pub(super) way: Way,
     /// The newest flush in it, and when that came.
-    pub(super) newest: FlushId,
+    pub(super) newest: Ticket,
     pub(super) flushed_at: Option<Instant>,
 }
 
@@ -102,10 +110,12 @@ impl Scanout {
     pub(super) fn new(id: ScanoutId) -> Self {
         Self {
             id,
+            wanted: None,
             shown: None,
+            drawing: VecDeque::new(),
             pacing: Pacing::default(),
             damage: Region::default(),
-            newest: FlushId(0),
+            newest: Ticket(0),
             flushed_at: None,
             in_flight: VecDeque::new(),
             lent: Vec::new(),
@@ -122,7 +132,7 @@ impl Scanout {
     }
 
     /// Shows something else from the next flush on.
-    fn show(&mut self, shown: Shown) {
+    pub(super) fn show(&mut self, shown: Shown) {
         self.disable_at = None;
         if self.shown == Some(shown) {
             return;
@@ -246,10 +256,21 @@ impl Gpu {
     ) -> Result<(), ErrorCode> {
         let index = self.scanout_index(scanout)?;
         if resource_id == 0 {
-            self.switch_off(index, context.now);
+            self.switch_off(index, context);
             return Ok(());
         }
         let resource = self.resources.get_mut(resource_id)?;
+        let shown = Shown {
+            resource: resource_id,
+            source: rect,
+            blob: None,
+        };
+        if let Kind::Host(host) = &resource.kind {
+            let (width, height) = host.size().ok_or(ErrorCode::InvalidParameter)?;
+            check_source(&rect, &Rect::from_size(width, height))?;
+            self.want(index, shown);
+            return Ok(());
+        }
         if !resource.is_attached() {
             return Err(ErrorCode::Unspec);
         }
@@ -271,15 +292,7 @@ impl Gpu {
                 }
             }
         }
-        self.show(
-            index,
-            Shown {
-                resource: resource_id,
-                source: rect,
-                blob: None,
-            },
-            context,
-        );
+        self.show(index, shown, context);
         Ok(())
     }
 
@@ -294,59 +307,88 @@ impl Gpu {
     ) -> Result<(), ErrorCode> {
         let index = self.scanout_index(scanout)?;
         if resource_id == 0 {
-            self.switch_off(index, context.now);
+            self.switch_off(index, context);
             return Ok(());
         }
         let resource = self.resources.get(resource_id)?;
-        if !resource.is_attached() {
-            return Err(ErrorCode::Unspec);
-        }
-        let Kind::Blob(blob) = &resource.kind else {
-            return Err(ErrorCode::InvalidParameter);
+        let (size, is_host) = match &resource.kind {
+            Kind::Host(host) => (host.blob_size(), true),
+            _ if !resource.is_attached() => return Err(ErrorCode::Unspec),
+            Kind::Blob(blob) => (Some(blob.size), false),
+            Kind::Picture(_) => (None, false),
         };
-        let layout = image.layout(blob.size)?;
+        let layout = image.layout(size.ok_or(ErrorCode::InvalidParameter)?)?;
         check_source(&rect, &Rect::from_size(layout.width, layout.height))?;
         let shown = Shown {
             resource: resource_id,
             source: rect,
             blob: Some(layout),
         };
-        self.show(index, shown, context);
+        match is_host {
+            true => self.want(index, shown),
+            false => self.show(index, shown, context),
+        }
         Ok(())
     }
 
-    fn show(&mut self, index: usize, shown: Shown, context: &mut Context<'_>) {
+    /// A scanout is to show what the renderer holds, once that is drawn.
+    fn want(&mut self, index: usize, shown: Shown) {
         if let Some(scanout) = self.scanouts.get_mut(index) {
+            scanout.wanted = Some(shown);
+            scanout.disable_at = None;
+        }
+    }
+
+    fn show(&mut self, index: usize, shown: Shown, context: &mut Context<'_>) {
+        self.stop_drawing(index, None, context);
+        if let Some(scanout) = self.scanouts.get_mut(index) {
+            scanout.wanted = Some(shown);
             scanout.show(shown);
         }
         self.make_resident(shown.resource, context);
     }
 
     /// The guest has switched a scanout off.
-    fn switch_off(&mut self, index: usize, now: Instant) {
+    fn switch_off(&mut self, index: usize, context: &mut Context<'_>) {
+        self.stop_drawing(index, None, context);
         let Some(scanout) = self.scanouts.get_mut(index) else {
             return;
         };
+        scanout.wanted = None;
         scanout.stop();
         if scanout.has_window && scanout.disable_at.is_none() {
-            scanout.disable_at = Some(later(now, DISABLE_SETTLES));
+            scanout.disable_at = Some(later(context.now, DISABLE_SETTLES));
         }
         self.flushes.stop_waiting_for(index);
     }
 
     /// A resource is about to go: nothing shows it any more.
-    pub(super) fn stop_showing(&mut self, resource_id: u32, now: Instant) {
+    pub(super) fn stop_showing(&mut self, resource_id: u32, context: &mut Context<'_>) {
+        let is_it = |shown: Shown| shown.resource == resource_id;
         for index in 0..self.scanouts.len() {
-            if self.shows(index, resource_id) {
-                self.switch_off(index, now);
+            let Some(scanout) = self.scanouts.get_mut(index) else {
+                continue;
+            };
+            if scanout.wanted.is_some_and(is_it) {
+                self.switch_off(index, context);
+                continue;
             }
+            if scanout.shown.is_some_and(is_it) {
+                scanout.stop();
+                self.flushes.stop_waiting_for(index);
+            }
+            self.stop_drawing(index, Some(resource_id), context);
         }
     }
 
-    /// Whether a scanout shows a resource.
+    /// Whether a scanout shows a resource, or will.
     pub(super) fn shows(&self, index: usize, resource_id: u32) -> bool {
-        let shown = self.scanouts.get(index).and_then(|scanout| scanout.shown);
-        shown.is_some_and(|shown| shown.resource == resource_id)
+        let Some(scanout) = self.scanouts.get(index) else {
+            return false;
+        };
+        let shown = [scanout.wanted, scanout.shown].into_iter().flatten();
+        let drawn = scanout.drawing.iter().map(|drawing| drawing.shown);
+        shown.chain(drawn).any(|it| it.resource == resource_id)
     }
 
     /// Closes the windows of scanouts that stayed off.

@@ -6,13 +6,16 @@
 use protocols::virtio_gpu::{ErrorCode, Rect};
 use tracing::debug;
 
-use super::{Context, Gpu, scanouts::Shown};
+use super::{Context, Gpu, resources::Kind};
 use crate::{
     display::PixelLayout,
-    renderer::pixels::{
-        copy::{self, Source},
-        region::Region,
-        slots::Slots,
+    renderer::{
+        Ticket,
+        pixels::{
+            copy::{self, Source},
+            region::Region,
+            slots::Slots,
+        },
     },
 };
 
@@ -22,6 +25,40 @@ pub(super) struct Shadow {
     pub(super) slots: Slots,
     /// What the copy lacks, in its own pixels.
     pub(super) due: Region,
+    /// What the renderer answers once it has written into the current slot.
+    pub(super) reading: Option<Ticket>,
+}
+
+impl Shadow {
+    /// Whether all of the picture is there.
+    pub(super) fn is_whole(&self) -> bool {
+        self.due.is_empty() && self.reading.is_none()
+    }
+
+    /// Whether the renderer writes into the current slot.
+    pub(super) fn is_being_read(&self) -> bool {
+        self.reading.is_some()
+    }
+
+    /// The renderer has written what it was asked for, or could not. False if it was to write into
+    /// another shadow, which is gone.
+    pub(super) fn was_read(&mut self, ticket: Ticket, done: bool) -> bool {
+        if self.reading.take_if(|asked| *asked == ticket).is_none() {
+            return false;
+        }
+        if !done {
+            self.due = Region::of(self.slots.whole());
+        }
+        true
+    }
+
+    /// The renderer has died, in the middle of writing or not.
+    pub(super) fn renderer_lost(&mut self) {
+        self.slots.take_lent().for_each(drop);
+        if let Some(reading) = self.reading {
+            self.was_read(reading, false);
+        }
+    }
 }
 
 impl Gpu {
@@ -33,7 +70,9 @@ impl Gpu {
         damage: Rect,
         context: &mut Context<'_>,
     ) -> Result<(), ErrorCode> {
-        self.prepare_shadow(index, context)?;
+        let shown = self.scanouts.get(index).and_then(|scanout| scanout.shown);
+        let Some(shown) = shown else { return Ok(()) };
+        self.prepare_shadow(index, shown.source, context)?;
         let Some(scanout) = self.scanouts.get_mut(index) else {
             return Ok(());
         };
@@ -49,6 +88,10 @@ impl Gpu {
             y: damage.y.saturating_sub(source.y),
             ..damage
         });
+        if shadow.is_being_read() {
+            // The next picture comes from the renderer, and is on its way into this slot.
+            return Err(ErrorCode::Unspec);
+        }
         if shadow.due.is_empty() {
             return Ok(());
         }
@@ -75,11 +118,13 @@ impl Gpu {
     }
 
     /// Makes sure that a scanout has a shadow of the size of what it shows.
-    fn prepare_shadow(&mut self, index: usize, context: &mut Context<'_>) -> Result<(), ErrorCode> {
+    pub(super) fn prepare_shadow(
+        &mut self,
+        index: usize,
+        source: Rect,
+        context: &mut Context<'_>,
+    ) -> Result<(), ErrorCode> {
         let Some(scanout) = self.scanouts.get(index) else {
-            return Ok(());
-        };
-        let Some(Shown { source, .. }) = scanout.shown else {
             return Ok(());
         };
         let size = (source.width, source.height);
@@ -100,7 +145,11 @@ impl Gpu {
         })?;
         let due = Region::of(slots.whole());
         if let Some(scanout) = self.scanouts.get_mut(index) {
-            scanout.shadow = Some(Shadow { slots, due });
+            scanout.shadow = Some(Shadow {
+                slots,
+                due,
+                reading: None,
+            });
         }
         Ok(())
     }
@@ -110,6 +159,12 @@ impl Gpu {
         let Some(scanout) = self.scanouts.get_mut(index) else {
             return;
         };
+        let resource = scanout
+            .shown
+            .map(|shown| self.resources.get(shown.resource));
+        if matches!(resource, Some(Ok(resource)) if matches!(resource.kind, Kind::Host(_))) {
+            return;
+        }
         if !scanout.step.presented(context.now, scanout.refresh) {
             return;
         }
@@ -136,9 +191,11 @@ impl Gpu {
         let Some(scanout) = self.scanouts.get_mut(index) else {
             return;
         };
-        let Some(shadow) = scanout.shadow.take() else {
+        let Some(mut shadow) = scanout.shadow.take() else {
             return;
         };
+        self.three_d.unused.extend(shadow.slots.take_lent());
+        self.take_back_lent(context);
         self.quota.give_bytes(shadow.slots.bytes());
         for buffer in shadow.slots.buffers() {
             self.imports.forget(context.display, buffer);

@@ -126,6 +126,15 @@ impl Backing {
         self.len == 0
     }
 
+    /// Its runs in this process's memory, in order, none empty: for C libraries. The addresses are valid
+    /// as long as the backing lives; the guest may change the bytes at any time.
+    pub fn runs(&self) -> impl Iterator<Item = (*mut u8, usize)> + '_ {
+        self.segments.iter().filter_map(|segment| {
+            let run = segment.slice(0, usize::try_from(segment.len).ok()?)?;
+            Some((run.ptr_guard_mut().as_ptr(), run.len()))
+        })
+    }
+
     /// Copies the bytes from `offset` on into all of `target`. Each byte of the guest's memory is
     /// read once; the guest may change it meanwhile.
     ///

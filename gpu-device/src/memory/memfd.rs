@@ -42,6 +42,22 @@ impl SharedMemory {
         Ok(Self { mapping, size })
     }
 
+    /// Maps memory that another process has made and told the size of.
+    ///
+    /// # Errors
+    /// It is smaller than that or may still shrink, or the system's.
+    pub fn open(fd: OwnedFd, size: u64) -> io::Result<Self> {
+        let is_sealed = rustix::fs::fcntl_get_seals(&fd)?.contains(SealFlags::SHRINK);
+        let there = u64::try_from(rustix::fs::fstat(&fd)?.st_size).unwrap_or(0);
+        if !is_sealed || there < size {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let mapped = usize::try_from(size).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let mapping = MmapRegion::from_file(FileOffset::new(File::from(fd), 0), mapped)
+            .map_err(io::Error::other)?;
+        Ok(Self { mapping, size })
+    }
+
     /// Its length in bytes.
     pub fn size(&self) -> u64 {
         self.size
@@ -113,6 +129,25 @@ mod tests {
         assert!(memory.slice(4095, 1).is_some());
         assert!(memory.slice(4096, 1).is_none());
         assert!(memory.slice(u64::MAX, 1).is_none());
+    }
+
+    #[test]
+    fn both_ends_see_the_same_bytes() {
+        let ours = SharedMemory::new(4096).unwrap();
+        let theirs = SharedMemory::open(ours.descriptor().unwrap(), ours.size()).unwrap();
+        ours.slice(7, 3).unwrap().copy_from(b"abc");
+        let mut bytes = [0; 3];
+        theirs.slice(7, 3).unwrap().copy_to(&mut bytes);
+        assert_eq!(&bytes, b"abc");
+    }
+
+    #[test]
+    fn memory_that_may_shrink_or_is_too_small_is_not_mapped() {
+        let whole = SharedMemory::new(4096).unwrap().descriptor().unwrap();
+        assert!(SharedMemory::open(whole, 8192).is_err());
+        let unsealed = create().unwrap();
+        rustix::fs::ftruncate(&unsealed, 4096).unwrap();
+        assert!(SharedMemory::open(unsealed, 4096).is_err());
     }
 
     #[test]

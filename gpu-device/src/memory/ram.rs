@@ -1,8 +1,17 @@
 //! The guest's RAM as the VMM shared it: which file, and where in it, a guest-physical address is.
 
-use std::{fs::File, sync::Arc};
+use std::{
+    fs::File,
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::Arc,
+};
 
-use vm_memory::{Address, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, MmapRegion};
+use protocols::render;
+use vm_memory::{
+    Address, FileOffset, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion,
+    MmapRegion,
+};
 
 /// The guest's RAM: regions of guest-physical addresses, each a mapping of a file at an offset.
 ///
@@ -48,6 +57,37 @@ impl GuestRam {
         Self {
             regions: map.iter().map(Region::new).collect(),
         }
+    }
+
+    /// Maps what another process has of the guest's RAM.
+    ///
+    /// # Errors
+    /// Regions overlap, or the system's.
+    pub fn open(regions: Vec<(render::Region, OwnedFd)>) -> io::Result<Self> {
+        if regions.is_empty() {
+            return Ok(Self::default());
+        }
+        let mut ranges = Vec::new();
+        for (region, fd) in regions {
+            let len = usize::try_from(region.len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+            let place = FileOffset::new(File::from(fd), region.offset);
+            ranges.push((GuestAddress(region.start), len, Some(place)));
+        }
+        let map = GuestMemoryMmap::from_ranges_with_files(ranges).map_err(io::Error::other)?;
+        Ok(Self::new(Arc::new(map)))
+    }
+
+    /// What another process needs for having the same RAM: regions without a file are left out.
+    pub fn regions(&self) -> impl Iterator<Item = (render::Region, BorrowedFd<'_>)> {
+        self.regions.iter().filter_map(|region| {
+            let part = region.file.as_ref()?;
+            let described = render::Region {
+                start: region.start,
+                len: region.len,
+                offset: part.offset,
+            };
+            Some((described, part.file.as_fd()))
+        })
     }
 
     /// The region with this address, and how far into it the address is.

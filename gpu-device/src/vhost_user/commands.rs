@@ -1,9 +1,11 @@
 //! The rings of a virtio-gpu device: a chain is a command, and gets an answer.
 //!
-//! A RESOURCE_FLUSH may be answered later; until then its chain is held here. What a command does
-//! is the caller's closure.
+//! A command may be answered later; until then its chain is held here. What a command does is the
+//! caller's closure.
 
-use protocols::virtio_gpu::{Command, ErrorCode, Header, MAX_REQUEST, Response, decode};
+use protocols::virtio_gpu::{
+    Command, ErrorCode, Header, MAX_REQUEST, Response, decode, submission,
+};
 use tracing::debug;
 use vm_memory::GuestMemoryMmap;
 
@@ -11,7 +13,7 @@ use super::{
     queue::{Broken, Chain, SplitQueue},
     rings::{Chains, Ring},
 };
-use crate::gpu::{FlushId, Reply};
+use crate::{gpu::Reply, renderer::Ticket};
 
 /// One byte more than may be decoded, so that what is too long is seen to be too long.
 const REQUEST_LIMIT: usize = MAX_REQUEST + 1;
@@ -23,30 +25,41 @@ pub struct Scratch {
     answer: Vec<u8>,
 }
 
-/// A RESOURCE_FLUSH that is answered later.
-#[derive(Debug)]
-struct Held {
-    flush: FlushId,
-    header: Header,
-    chain: Chain,
-    due: bool,
+/// What a request asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work<'a> {
+    /// A command.
+    Command(Command),
+    /// SUBMIT_3D, its stream in private memory.
+    Submit(&'a [u8]),
 }
 
-/// The flushes that a ring has taken out and not answered.
+/// A command that is answered later.
+#[derive(Debug)]
+struct Held {
+    ticket: Ticket,
+    header: Header,
+    chain: Chain,
+    /// The answer, once it is due.
+    answer: Option<Response>,
+}
+
+/// The commands that a ring has taken out and not answered.
 #[derive(Debug, Default)]
-pub struct Flushes(Vec<Held>);
+pub struct Unanswered(Vec<Held>);
 
 /// A ring of commands.
-pub type CommandRing = Ring<Flushes>;
+pub type CommandRing = Ring<Unanswered>;
 
-impl Chains for Flushes {
+impl Chains for Unanswered {
+    /// The ring stops before the work is done: what it has not answered by then it never will.
     fn give_back(
         &mut self,
         queue: &mut SplitQueue,
         memory: &GuestMemoryMmap,
     ) -> Result<(), Broken> {
         for held in &mut self.0 {
-            held.due = true;
+            held.answer.get_or_insert(Response::OkNodata);
         }
         self.answer_due(queue, memory, &mut Vec::new())
     }
@@ -56,7 +69,7 @@ impl Chains for Flushes {
     }
 }
 
-impl Flushes {
+impl Unanswered {
     fn answer_due(
         &mut self,
         queue: &mut SplitQueue,
@@ -65,11 +78,14 @@ impl Flushes {
     ) -> Result<(), Broken> {
         let mut outcome = Ok(());
         self.0.retain(|held| {
-            if held.due && outcome.is_ok() {
-                encode(&Response::OkNodata, &held.header, &held.chain, answer);
+            let Some(response) = &held.answer else {
+                return true;
+            };
+            if outcome.is_ok() {
+                encode(response, &held.header, &held.chain, answer);
                 outcome = queue.complete(memory, &held.chain, answer).map(drop);
             }
-            !held.due
+            false
         });
         outcome
     }
@@ -82,7 +98,7 @@ impl CommandRing {
         &mut self,
         memory: &GuestMemoryMmap,
         scratch: &mut Scratch,
-        execute: &mut dyn FnMut(&Header, Command) -> Reply,
+        execute: &mut dyn FnMut(&Header, Work<'_>) -> Reply,
     ) {
         let Scratch { request, answer } = scratch;
         self.serve_chains(
@@ -91,14 +107,14 @@ impl CommandRing {
             REQUEST_LIMIT,
             |queue, held, chain, request| {
                 let (header, response) = match decoded(&chain, request) {
-                    Ok((header, command)) => match execute(&header, command) {
+                    Ok((header, work)) => match execute(&header, work) {
                         Reply::Now(response) => (header, response),
-                        Reply::Later(flush) => {
+                        Reply::Later(ticket) => {
                             held.0.push(Held {
-                                flush,
+                                ticket,
                                 header,
                                 chain,
-                                due: false,
+                                answer: None,
                             });
                             return Ok(());
                         }
@@ -111,26 +127,30 @@ impl CommandRing {
         );
     }
 
-    /// The core wants this flush answered; nothing happens if the ring doesn't hold it.
-    pub fn flush_is_due(&mut self, flush: FlushId) {
+    /// The core wants this command answered so; nothing happens if the ring doesn't hold it.
+    pub fn answer_is_due(&mut self, ticket: Ticket, response: &Response) {
         let mut held = self.chains_mut().0.iter_mut();
-        if let Some(held) = held.find(|held| held.flush == flush) {
-            held.due = true;
+        if let Some(held) = held.find(|held| held.ticket == ticket) {
+            held.answer = Some(response.clone());
         }
     }
 
-    /// Answers the flushes that are due.
-    pub fn answer_flushes(&mut self, memory: &GuestMemoryMmap, scratch: &mut Scratch) {
-        if self.chains_mut().0.iter().any(|held| held.due) {
+    /// Answers the commands whose answer is due.
+    pub fn give_answers(&mut self, memory: &GuestMemoryMmap, scratch: &mut Scratch) {
+        let mut held = self.chains_mut().0.iter();
+        if held.any(|held| held.answer.is_some()) {
             self.use_queue(|queue, held| held.answer_due(queue, memory, &mut scratch.answer));
         }
     }
 }
 
 /// Decodes a chain's request, or says how to answer what can't be decoded.
-fn decoded(chain: &Chain, bytes: &[u8]) -> Result<(Header, Command), (Header, ErrorCode)> {
+fn decoded<'a>(chain: &Chain, bytes: &'a [u8]) -> Result<(Header, Work<'a>), (Header, ErrorCode)> {
+    if let Some((header, commands)) = submission(bytes).filter(|_| chain.readable) {
+        return Ok((header, Work::Submit(commands)));
+    }
     match decode(bytes) {
-        Ok(request) if chain.readable => Ok(request),
+        Ok((header, command)) if chain.readable => Ok((header, Work::Command(command))),
         Ok((header, _)) => {
             debug!("The guest sent a request that lies partly outside of its memory");
             Err((header, ErrorCode::Unspec))

@@ -5,25 +5,51 @@
 
 use protocols::virtio_gpu::{CONFIG_SIZE, Config, EVENT_DISPLAY};
 
-use super::{commands::Flushes, device_type::DeviceType};
-use crate::gpu;
+use super::{commands::Unanswered, device_type::DeviceType};
+use crate::{gpu, renderer::Capset};
 
 /// The configuration space of one device, for as long as the device lives.
 #[derive(Debug)]
 pub struct ConfigSpace {
     scanouts: u32,
+    capsets: u32,
+    /// The feature bits of virtio-gpu itself.
+    features: u64,
+    window: u64,
     events: u32,
     /// The displays changed and the driver has not asked for their state since.
     stale: bool,
 }
 
 impl ConfigSpace {
-    /// A space that announces `scanouts` scanouts, 1 to 16, and no events.
+    /// A space that announces `scanouts` scanouts, 1 to 16, no 3D and no events.
     pub fn new(scanouts: u32) -> Self {
         Self {
             scanouts,
+            capsets: 0,
+            features: gpu::offered(&[]),
+            window: 0,
             events: 0,
             stale: false,
+        }
+    }
+
+    /// The same, with what a renderer offers that has these capsets.
+    #[must_use]
+    pub fn with_capsets(self, capsets: &[Capset]) -> Self {
+        Self {
+            capsets: u32::try_from(capsets.len()).unwrap_or(u32::MAX),
+            features: gpu::offered(capsets),
+            ..self
+        }
+    }
+
+    /// The same, with a window of so many bytes for host memory.
+    #[must_use]
+    pub fn with_window(self, bytes: u64) -> Self {
+        Self {
+            window: bytes,
+            ..self
         }
     }
 
@@ -40,11 +66,17 @@ impl ConfigSpace {
 }
 
 impl DeviceType for ConfigSpace {
-    const FEATURES: u64 = gpu::FEATURES;
-
     const RINGS: [&'static str; 2] = ["control", "cursor"];
 
-    type Chains = Flushes;
+    type Chains = Unanswered;
+
+    fn features(&self) -> u64 {
+        self.features
+    }
+
+    fn window(&self) -> u64 {
+        self.window
+    }
 
     /// It asks for everything by itself.
     fn reset(&mut self) {
@@ -59,7 +91,7 @@ impl DeviceType for ConfigSpace {
             events_read: self.events,
             events_clear: 0,
             num_scanouts: self.scanouts,
-            num_capsets: 0,
+            num_capsets: self.capsets,
             blob_alignment: None,
         };
         let mut answer = vec![0; usize::try_from(size).unwrap_or(0)];
@@ -104,6 +136,20 @@ mod tests {
         assert_eq!(config.read(u32::MAX, 2), [0; 2]);
         assert_eq!(config.read(8, 1), [3]);
         assert_eq!(word(&config, 8), 3);
+    }
+
+    #[test]
+    fn capsets_are_announced_with_the_features_that_they_need() {
+        let flat = ConfigSpace::new(1);
+        assert_eq!((flat.features(), word(&flat, 12)), (0b0_1110, 0));
+        let capset = Capset {
+            id: 2,
+            version: 2,
+            data: Vec::new(),
+        };
+        let deep = ConfigSpace::new(1).with_capsets(&[capset.clone(), capset]);
+        assert_eq!((deep.features(), word(&deep, 12)), (0b1_1111, 2));
+        assert_eq!(word(&deep, 8), 1);
     }
 
     #[test]

@@ -7,14 +7,18 @@ use super::rings::Chains;
 
 /// A type of virtio device with two rings, by its configuration space.
 pub trait DeviceType {
-    /// The feature bits of the type itself.
-    const FEATURES: u64;
-
     /// What its rings are called in logs.
     const RINGS: [&'static str; 2];
 
     /// What its rings hold.
     type Chains: Chains;
+
+    /// The feature bits of the type itself.
+    fn features(&self) -> u64;
+
+    /// How many bytes of host memory the guest's CPUs can be shown at a time, where the VMM has room
+    /// for them; 0 for a device that shows none.
+    fn window(&self) -> u64;
 
     /// `size` bytes of the configuration space from `offset`; whatever is asked for.
     fn read(&self, offset: u32, size: u32) -> Vec<u8>;

@@ -8,6 +8,16 @@ use std::fmt;
 
 use vhost::vhost_user::message::VhostUserProtocolFeatures;
 
+/// Without answers nobody would know when the guest may look at what was mapped.
+const MAPPING: VhostUserProtocolFeatures =
+    VhostUserProtocolFeatures::SHMEM.union(VhostUserProtocolFeatures::REPLY_ACK);
+
+/// Bits 20 and 21, which `SHMEM` had before it was given 22. They mean something else now, and this
+/// device never offers them.
+const DRAFTS_OF_SHMEM: VhostUserProtocolFeatures =
+    VhostUserProtocolFeatures::GET_VRING_BASE_INFLIGHT
+        .union(VhostUserProtocolFeatures::GPA_ADDRESSES);
+
 /// A front-end's way of speaking vhost-user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -44,6 +54,8 @@ pub struct Abilities {
     pub blobs: bool,
     /// The guest can be told of another window size or monitor while it runs.
     pub resize: bool,
+    /// The guest may see host memory ([`super::window`]).
+    pub host_visible: bool,
 }
 
 /// What has been seen of a front-end so far.
@@ -59,6 +71,9 @@ pub struct Evidence {
     pub channel: bool,
     /// The driver uses guest blobs.
     pub blobs: bool,
+    /// It asked which regions of shared memory there are. QEMU's `vhost-user-gpu-pci` acknowledges
+    /// `SHMEM` as well, never asks, and has no window.
+    pub regions: bool,
 }
 
 impl Evidence {
@@ -80,7 +95,19 @@ impl Evidence {
             blobs: self.blobs,
             // QEMU's device answers a configuration change with "unhandled" and an error.
             resize: self.channel && !self.gpu_socket,
+            host_visible: self.channel && self.regions && self.has(MAPPING),
         }
+    }
+
+    /// Whether it acknowledged these protocol features.
+    fn has(&self, features: VhostUserProtocolFeatures) -> bool {
+        self.protocol & features.bits() == features.bits()
+    }
+
+    /// Whether it takes one of the bits that `SHMEM` had in drafts of the protocol for the right one:
+    /// acknowledged without being offered.
+    pub fn means_a_draft_of_shmem(&self) -> bool {
+        self.protocol & DRAFTS_OF_SHMEM.bits() != 0
     }
 }
 
@@ -114,9 +141,42 @@ mod tests {
             seen.abilities(),
             Abilities {
                 blobs: true,
-                resize: true
+                resize: true,
+                host_visible: false,
             }
         );
+    }
+
+    #[test]
+    fn a_window_takes_a_channel_answers_and_a_question_for_it() {
+        let shmem = VhostUserProtocolFeatures::SHMEM.bits();
+        let seen = Evidence {
+            channel: true,
+            regions: true,
+            protocol: shmem | VhostUserProtocolFeatures::REPLY_ACK.bits(),
+            ..Evidence::default()
+        };
+        assert!(seen.abilities().host_visible);
+        for lacking in [
+            Evidence {
+                channel: false,
+                ..seen
+            },
+            Evidence {
+                regions: false,
+                ..seen
+            },
+            Evidence {
+                protocol: shmem,
+                ..seen
+            },
+            Evidence {
+                protocol: seen.protocol & !shmem,
+                ..seen
+            },
+        ] {
+            assert!(!lacking.abilities().host_visible, "{lacking:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the device offers to the front-end: virtio feature bits and vhost-user protocol features.
 //!
-//! The bits of virtio-gpu itself come from [`crate::gpu::FEATURES`], which the core derives from
+//! The bits of virtio-gpu itself come from [`crate::gpu::offered`], which the core derives from
 //! what it implements; the bits here are the transport's. Nothing else in the crate names one.
 
 use protocols::virtio_gpu::F_RESOURCE_BLOB;
@@ -34,10 +34,18 @@ const IMPOSSIBLE: u64 = 1 << VIRTIO_F_RING_PACKED | 1 << VIRTIO_F_ACCESS_PLATFOR
 
 /// The vhost-user protocol features.
 ///
+/// `SHMEM` and what it needs only with a window: a front-end that takes it asks for the regions, and
+/// QEMU gives its virtual machine another PCI resource.
+///
 /// Left out on purpose: `INBAND_NOTIFICATIONS` (User Mode Linux would send kicks as messages),
-/// `INFLIGHT_SHMFD`, `STATUS` and `SHMEM`, which this device does not implement.
-pub fn protocol() -> VhostUserProtocolFeatures {
-    VhostUserProtocolFeatures::MQ
+/// `INFLIGHT_SHMFD` and `STATUS`, which this device does not implement.
+pub fn protocol(window: bool) -> VhostUserProtocolFeatures {
+    let memory = match window {
+        true => VhostUserProtocolFeatures::SHMEM | VhostUserProtocolFeatures::BACKEND_SEND_FD,
+        false => VhostUserProtocolFeatures::empty(),
+    };
+    memory
+        | VhostUserProtocolFeatures::MQ
         | VhostUserProtocolFeatures::REPLY_ACK
         | VhostUserProtocolFeatures::BACKEND_REQ
         | VhostUserProtocolFeatures::CONFIG
@@ -115,15 +123,17 @@ mod tests {
 
     #[test]
     fn features_that_would_not_work_are_not_offered() {
-        let offered = protocol();
         for absent in [
             VhostUserProtocolFeatures::INBAND_NOTIFICATIONS,
             VhostUserProtocolFeatures::INFLIGHT_SHMFD,
             VhostUserProtocolFeatures::STATUS,
-            VhostUserProtocolFeatures::SHMEM,
+            VhostUserProtocolFeatures::GET_VRING_BASE_INFLIGHT,
+            VhostUserProtocolFeatures::GPA_ADDRESSES,
         ] {
-            assert!(!offered.intersects(absent), "{absent:?}");
+            assert!(!protocol(true).intersects(absent), "{absent:?}");
         }
+        assert!(!protocol(false).intersects(VhostUserProtocolFeatures::SHMEM));
+        assert!(protocol(true).contains(VhostUserProtocolFeatures::SHMEM));
         assert_eq!(TRANSPORT & IMPOSSIBLE, 0);
     }
 }

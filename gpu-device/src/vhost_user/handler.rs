@@ -8,6 +8,7 @@
 
 use std::{fmt, fs::File, io, sync::Arc};
 
+use protocols::virtio_gpu::SHM_ID_HOST_VISIBLE;
 use vhost::vhost_user::{
     Backend, Error, GpuBackend, Result, VhostUserBackendReqHandlerMut,
     message::{
@@ -24,6 +25,7 @@ use super::{
     dialect::Evidence,
     features::{self, Acked},
     memory_table::{MAX_SLOTS, MemoryTable},
+    passed::Passed,
     queue::Broken,
     rings::Ring,
 };
@@ -50,8 +52,11 @@ pub struct Handler<T: DeviceType> {
     pub memory: MemoryTable,
     /// The configuration space.
     pub config: T,
-    /// Where configuration changes are announced.
+    /// Where configuration changes are announced, and host memory is offered.
     pub channel: Option<Channel>,
+    /// What the VMM has been given to show to the guest, by whichever of the guest's devices: it
+    /// announces to all of them what it has mapped.
+    pub passed: Passed,
     /// The configuration has changed and the front-end doesn't know yet.
     pub config_changed: bool,
     /// How the front-end behaves.
@@ -74,6 +79,7 @@ impl<T: DeviceType> Handler<T> {
             memory: MemoryTable::default(),
             config,
             channel: None,
+            passed: Passed::default(),
             config_changed: false,
             evidence: Evidence::default(),
             changes: Changes::default(),
@@ -103,6 +109,17 @@ impl<T: DeviceType> Handler<T> {
         } else if let Some(channel) = &self.channel {
             self.config_changed = !channel.config_changed();
         }
+    }
+
+    /// The channel for [`super::window`], where the front-end has a window for host memory.
+    pub fn window_channel(&self) -> Option<&Channel> {
+        let channel = self.channel.as_ref();
+        channel.filter(|_| self.evidence.abilities().host_visible)
+    }
+
+    /// Whether what is announced as memory of the guest is what we gave to the front-end.
+    fn is_ours(&self, file: &File) -> bool {
+        self.passed.has(file)
     }
 
     fn ring(&mut self, index: u32) -> Result<&mut Ring<T::Chains>> {
@@ -150,6 +167,11 @@ fn refuse(reason: impl fmt::Display) -> Error {
     Error::ReqHandlerError(io::Error::other(reason.to_string()))
 }
 
+/// The same for what is to be expected of a well-behaved front-end, and worth no warning.
+fn decline(reason: &str) -> Error {
+    Error::ReqHandlerError(io::Error::new(io::ErrorKind::Unsupported, reason))
+}
+
 impl<T: DeviceType> VhostUserBackendReqHandlerMut for Handler<T> {
     fn set_owner(&mut self) -> Result<()> {
         Ok(())
@@ -168,7 +190,7 @@ impl<T: DeviceType> VhostUserBackendReqHandlerMut for Handler<T> {
     }
 
     fn get_features(&mut self) -> Result<u64> {
-        Ok(T::FEATURES | features::TRANSPORT)
+        Ok(self.config.features() | features::TRANSPORT)
     }
 
     fn set_features(&mut self, features: u64) -> Result<()> {
@@ -199,7 +221,14 @@ impl<T: DeviceType> VhostUserBackendReqHandlerMut for Handler<T> {
         files: Vec<File>,
         _postcopy: Option<bool>,
     ) -> Result<Option<Vec<RegionBase>>> {
-        self.memory.replace(regions, files).map_err(refuse)?;
+        let (mut ram, mut ram_files) = (Vec::new(), Vec::new());
+        for (region, file) in regions.iter().zip(files) {
+            if !self.is_ours(&file) {
+                ram.push(*region);
+                ram_files.push(file);
+            }
+        }
+        self.memory.replace(&ram, ram_files).map_err(refuse)?;
         self.memory_changed();
         Ok(None)
     }
@@ -270,7 +299,7 @@ impl<T: DeviceType> VhostUserBackendReqHandlerMut for Handler<T> {
     }
 
     fn get_protocol_features(&mut self) -> Result<VhostUserProtocolFeatures> {
-        Ok(features::protocol())
+        Ok(features::protocol(self.config.window() > 0))
     }
 
     fn set_protocol_features(&mut self, features: u64) -> Result<()> {
@@ -302,8 +331,8 @@ impl<T: DeviceType> VhostUserBackendReqHandlerMut for Handler<T> {
     }
 
     fn set_backend_req_fd(&mut self, _backend: Backend) {
-        // The crate can't send what this device has to say there; the session gave us a channel
-        // of our own when it saw the descriptor pass.
+        // The crate can't send what this device has to say there, or waits for the answer; the
+        // session gave us a channel of our own when it saw the descriptor pass.
         self.evidence.channel = self.channel.is_some();
     }
 
@@ -337,14 +366,25 @@ impl<T: DeviceType> VhostUserBackendReqHandlerMut for Handler<T> {
         file: File,
         _postcopy: Option<bool>,
     ) -> Result<Option<RegionBase>> {
+        if self.is_ours(&file) {
+            // QEMU 11.1 crashes at the start of the next driver if the guest is reset while we have
+            // accepted any of these; a refusal costs it a line in its log. When a machine goes on
+            // after a pause it would not start the device over one.
+            if self.runs() {
+                return Err(decline("host memory in the window is not the guest's RAM"));
+            }
+            self.memory.pass_over(region);
+            return Ok(None);
+        }
         self.memory.add(region, file).map_err(refuse)?;
         self.memory_changed();
         Ok(None)
     }
 
     fn remove_mem_region(&mut self, region: &VhostUserSingleMemoryRegion) -> Result<()> {
-        self.memory.remove(region).map_err(refuse)?;
-        self.memory_changed();
+        if self.memory.remove(region).map_err(refuse)? {
+            self.memory_changed();
+        }
         Ok(())
     }
 
@@ -362,7 +402,17 @@ impl<T: DeviceType> VhostUserBackendReqHandlerMut for Handler<T> {
     }
 
     fn get_shmem_config(&mut self) -> Result<VhostUserShMemConfig> {
-        Ok(VhostUserShMemConfig::default())
+        let bytes = self.config.window();
+        if bytes == 0 {
+            return Ok(VhostUserShMemConfig::default());
+        }
+        self.evidence.regions = true;
+        // One region, in the place of its number.
+        let mut sizes = [0; 2];
+        if let Some(size) = sizes.get_mut(usize::from(SHM_ID_HOST_VISIBLE)) {
+            *size = bytes;
+        }
+        Ok(VhostUserShMemConfig::new(1, &sizes))
     }
 
     fn set_log_base(&mut self, _: &VhostUserLog, _: File) -> Result<()> {

@@ -24,13 +24,19 @@ impl InputSpace {
 }
 
 impl DeviceType for InputSpace {
-    /// virtio-input has none.
-    const FEATURES: u64 = 0;
-
     const RINGS: [&'static str; 2] = ["event", "status"];
 
     /// A chain is taken out when there is an event for it, and status is done with at once.
     type Chains = ();
+
+    /// virtio-input has none.
+    fn features(&self) -> u64 {
+        0
+    }
+
+    fn window(&self) -> u64 {
+        0
+    }
 
     /// Bytes beyond the structure read as zero.
     fn read(&self, offset: u32, size: u32) -> Vec<u8> {

@@ -26,6 +26,9 @@ struct Place {
 pub struct MemoryTable {
     map: Arc<GuestMemoryMmap>,
     places: Vec<Place>,
+    /// What the front-end announces although it is the host's own memory, in its window: where the
+    /// guest has it, and its size.
+    not_ram: Vec<(u64, u64)>,
 }
 
 impl MemoryTable {
@@ -56,6 +59,7 @@ impl MemoryTable {
         mapped.sort_by_key(GuestMemoryRegion::start_addr);
         self.map = Arc::new(GuestMemoryMmap::from_regions(mapped).map_err(io::Error::other)?);
         self.places = regions.iter().map(Place::of).collect();
+        self.not_ram.clear();
         Ok(())
     }
 
@@ -70,19 +74,30 @@ impl MemoryTable {
         Ok(())
     }
 
-    /// Removes a region.
+    /// Notes down a region that is not the guest's RAM, to know it when it is removed.
+    pub fn pass_over(&mut self, region: &VhostUserMemoryRegion) {
+        self.not_ram
+            .push((region.guest_phys_addr, region.memory_size));
+    }
+
+    /// Removes a region. Returns whether the guest has less RAM now.
     ///
     /// # Errors
     /// No such region.
-    pub fn remove(&mut self, region: &VhostUserMemoryRegion) -> io::Result<()> {
+    pub fn remove(&mut self, region: &VhostUserMemoryRegion) -> io::Result<bool> {
         let guest = region.guest_phys_addr;
+        let passed_over = (guest, region.memory_size);
+        if let Some(place) = self.not_ram.iter().position(|known| *known == passed_over) {
+            self.not_ram.swap_remove(place);
+            return Ok(false);
+        }
         let (map, _) = self
             .map
             .remove_region(GuestAddress(guest), region.memory_size)
             .map_err(io::Error::other)?;
         self.map = Arc::new(map);
         self.places.retain(|place| place.guest != guest);
-        Ok(())
+        Ok(true)
     }
 
     /// The guest-physical address of one of the front-end's own addresses.
@@ -173,6 +188,20 @@ mod tests {
         before.write_obj(7_u32, GuestAddress(0)).unwrap();
         assert!(table.map().write_obj(7_u32, GuestAddress(0)).is_err());
         assert!(table.remove(&region(0, 0x1_0000, 0)).is_err());
+    }
+
+    #[test]
+    fn what_is_not_ram_is_neither_mapped_nor_missed() {
+        let mut table = MemoryTable::default();
+        table.add(&region(0, 0x1_0000, 0), file(4)).unwrap();
+        let before = Arc::clone(table.map());
+        let blob = region(1 << 32, 0x9000_0000, 0);
+        table.pass_over(&blob);
+        assert_eq!(table.guest_address(0x9000_0000), None);
+        assert!(!table.remove(&blob).unwrap());
+        assert!(Arc::ptr_eq(&before, table.map()));
+        assert!(table.remove(&blob).is_err());
+        assert!(table.remove(&region(0, 0x1_0000, 0)).unwrap());
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! listener ─▶ session ─▶ handler ─┬▶ features, dialect   what was negotiated, with whom
 //!              (socket)   (state) ├▶ memory_table        SET_MEM_TABLE … -> GuestRam
 //!                                 ├▶ rings ─▶ queue      chains out of the guest's memory
+//!                                 ├▶ channel ─▶ window   what the guest sees of the host's memory
 //!                                 └▶ device_type ─┬▶ config_space, commands      virtio-gpu
 //!                                                 └▶ input_space, events         virtio-input
 //! ```
@@ -28,9 +29,11 @@ pub mod handler;
 pub mod input_space;
 pub mod listener;
 pub mod memory_table;
+pub mod passed;
 pub mod queue;
 pub mod rings;
 pub mod session;
+pub mod window;
 
 #[cfg(test)]
 pub mod testing;

@@ -65,6 +65,13 @@ pub enum SessionError {
     /// A message came apart in a way that no stream socket does by itself.
     #[error("a message header came in pieces")]
     InPieces,
+    /// It speaks a draft of the protocol.
+    #[error(
+        "the VMM asks for shared memory regions in the way of a draft of vhost-user, in which SHMEM was \
+         protocol feature 20 or 21; it is 22. Use QEMU 11.1, a crosvm of 2026, or newer, or give the \
+         guest no Vulkan"
+    )]
+    DraftOfShmem,
     /// The rings could not be made.
     #[error("{0}")]
     Rings(#[from] Broken),
@@ -166,12 +173,23 @@ impl<T: DeviceType> Session<T> {
             self.refuse(header);
             return Ok(Step::Handled);
         };
-        if request == FrontendReq::SET_BACKEND_REQ_FD {
-            self.copy_channel()?;
+        match request {
+            FrontendReq::SET_BACKEND_REQ_FD => self.copy_channel()?,
+            FrontendReq::GET_SHMEM_CONFIG if !self.may_ask_for_regions() => {
+                return Err(SessionError::DraftOfShmem);
+            }
+            _ => {}
         }
         match self.requests.handle_request() {
+            Ok(()) if request == FrontendReq::SET_PROTOCOL_FEATURES => self.check_protocol(),
             Ok(()) => Ok(Step::Handled),
             // The crate has answered with the error, if an answer was wanted.
+            Err(VhostError::ReqHandlerError(reason))
+                if reason.kind() == io::ErrorKind::Unsupported =>
+            {
+                debug!(code = header.code, %reason, "A request of the VMM was declined");
+                Ok(Step::Handled)
+            }
             Err(VhostError::ReqHandlerError(reason)) => {
                 warn!(code = header.code, %reason, "A request of the VMM was refused");
                 Ok(Step::Handled)
@@ -188,6 +206,20 @@ impl<T: DeviceType> Session<T> {
                 code: header.code,
                 reason,
             }),
+        }
+    }
+
+    /// Whether the front-end agreed that there may be regions of shared memory. It waits for data, so
+    /// it could not be told otherwise.
+    fn may_ask_for_regions(&self) -> bool {
+        let agreed = self.handler().evidence.protocol;
+        agreed & VhostUserProtocolFeatures::SHMEM.bits() != 0
+    }
+
+    fn check_protocol(&self) -> Result<Step, SessionError> {
+        match self.handler().evidence.means_a_draft_of_shmem() {
+            true => Err(SessionError::DraftOfShmem),
+            false => Ok(Step::Handled),
         }
     }
 
@@ -272,7 +304,9 @@ impl<T: DeviceType> Session<T> {
             _ => None,
         });
         if let Some(socket) = passed {
-            self.handler().channel = Some(Channel::new(socket));
+            let mut handler = self.handler();
+            let passed = handler.passed.clone();
+            handler.channel = Some(Channel::new(socket).with_passed(passed));
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DeviceStats, InputAction, MachineState};
+use super::{DeviceStats, GuestRenderer, InputAction, MachineState};
 
 /// What a device process tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub enum DeviceEvent {
     Disconnected,
     /// The counters, as asked for by [`DeviceRequest::Stats`].
     Stats(DeviceStats),
+    /// What draws for the guest: before [`DeviceEvent::Listening`], and whenever it has changed.
+    Renderer(GuestRenderer),
     /// The user closed the guest's last window. Nothing has happened yet: what shall, the program
     /// that started the device knows.
     CloseRequested,

@@ -8,6 +8,7 @@
 //! [`device`] is the same idea between a device process and the program that started it.
 
 pub mod device;
+mod drawing;
 mod hands;
 mod lines;
 mod machine;
@@ -21,6 +22,7 @@ use std::{fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use drawing::{GuestRenderer, RendererKind};
 pub use hands::{HandStats, InputAction, Press, TouchPoint};
 pub use lines::{LineBuffer, LineError, to_line};
 pub use machine::{MachineAction, MachineState};
@@ -235,6 +237,9 @@ pub struct Guest {
     /// How its machine is; `None` where its VMM does not tell.
     #[serde(default)]
     pub machine: Option<MachineState>,
+    /// What draws for it; `None` while its device does not run.
+    #[serde(default)]
+    pub renderer: Option<GuestRenderer>,
 }
 
 /// How a guest is.

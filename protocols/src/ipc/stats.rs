@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::HandStats;
+use super::{GuestRenderer, HandStats};
 
 /// One guest's counters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub struct DeviceStats {
     /// What the host's compositor lacks, and what the guest therefore does without.
     #[serde(default)]
     pub lacking: Vec<Reason>,
+    /// What draws for the guest; `None` where the device is older than this field.
+    #[serde(default)]
+    pub renderer: Option<GuestRenderer>,
 }
 
 /// What happened on one virtual monitor since the device started.

@@ -130,13 +130,19 @@ fn guests() {
         detached: true,
         disk: Some("/d.qcow2".into()),
         machine: Some(MachineState::ShutDown),
+        renderer: Some(GuestRenderer {
+            kind: RendererKind::Virgl,
+            ..GuestRenderer::default()
+        }),
     };
     assert_json(
         &Reply::Ok(Answer::Guests(vec![guest])),
         concat!(
             r#"{"ok":{"guests":[{"name":"debian","state":"running","device_pid":11,"#,
             r#""vmm_pid":null,"dialect":"qemu-vhost-user-gpu","last_output":["Booting"],"#,
-            r#""detached":true,"disk":"/d.qcow2","machine":"shut_down"}]}}"#
+            r#""detached":true,"disk":"/d.qcow2","machine":"shut_down","#,
+            r#""renderer":{"kind":"virgl","library":"","device":"","gl":"","gles":"","glsl":"","#,
+            r#""vulkan":"","restarts":0,"reason":null}}]}}"#
         ),
     );
     for (state, name) in [
@@ -150,6 +156,44 @@ fn guests() {
         assert_json(&state, name);
         assert_eq!(format!("\"{state}\""), name);
     }
+}
+
+#[test]
+fn what_draws_for_a_guest() {
+    let renderer = GuestRenderer {
+        kind: RendererKind::Venus,
+        library: "1.3.0".to_owned(),
+        device: "llvmpipe".to_owned(),
+        gl: "4.5".to_owned(),
+        gles: "3.2".to_owned(),
+        glsl: "4.50".to_owned(),
+        vulkan: "1.4".to_owned(),
+        restarts: 2,
+        reason: Some(Reason {
+            code: "node_forbidden".to_owned(),
+            text: "no permission".to_owned(),
+        }),
+    };
+    let json = concat!(
+        r#"{"kind":"venus","library":"1.3.0","device":"llvmpipe","gl":"4.5","gles":"3.2","#,
+        r#""glsl":"4.50","vulkan":"1.4","restarts":2,"#,
+        r#""reason":{"code":"node_forbidden","text":"no permission"}}"#
+    );
+    assert_json(&renderer, json);
+    assert_json(
+        &DeviceEvent::Renderer(renderer),
+        &format!(r#"{{"renderer":{json}}}"#),
+    );
+    for (kind, name) in [
+        (RendererKind::TwoD, r#""2d""#),
+        (RendererKind::Virgl, r#""virgl""#),
+        (RendererKind::Venus, r#""venus""#),
+    ] {
+        assert_json(&kind, name);
+        assert_eq!(format!("\"{kind}\""), name);
+    }
+    let bare: GuestRenderer = serde_json::from_str(r#"{"kind":"2d"}"#).unwrap();
+    assert_eq!(bare, GuestRenderer::default());
 }
 
 #[test]
@@ -296,6 +340,7 @@ fn stats() {
             code: "no_viewporter".to_owned(),
             text: "wp_viewporter is missing".to_owned(),
         }],
+        renderer: None,
     };
     assert_json(
         &Reply::Ok(Answer::Stats(vec![GuestStats {
@@ -308,7 +353,8 @@ fn stats() {
                 r#""scanouts":[{scanout}],"hands":[{{"device":"keyboard","connected":true,"#,
                 r#""frames":12,"frames_dropped":1,"latency_p50_us":150,"latency_p99_us":null,"#,
                 r#""lights":["caps"]}}],"#,
-                r#""lacking":[{{"code":"no_viewporter","text":"wp_viewporter is missing"}}]}}}}]}}}}"#
+                r#""lacking":[{{"code":"no_viewporter","text":"wp_viewporter is missing"}}],"#,
+                r#""renderer":null}}}}]}}}}"#
             ),
             scanout = SCANOUT
         ),
@@ -431,6 +477,10 @@ fn names_and_fields_of_a_newer_version_are_tolerated() {
         Renderer::Unknown
     );
     assert_eq!(
+        serde_json::from_str::<RendererKind>(r#""gfxstream""#).unwrap(),
+        RendererKind::Unknown
+    );
+    assert_eq!(
         serde_json::from_str::<ErrorCode>(r#""no_mood""#).unwrap(),
         ErrorCode::Unknown
     );
@@ -452,7 +502,11 @@ fn the_status_channel() {
             ..DeviceStats::default()
         }),
         &format!(
-            r#"{{"stats":{{"dialect":null,"scanouts":[{SCANOUT}],"hands":[],"lacking":[]}}}}"#
+            concat!(
+                r#"{{"stats":{{"dialect":null,"scanouts":[{scanout}],"hands":[],"lacking":[],"#,
+                r#""renderer":null}}}}"#
+            ),
+            scanout = SCANOUT
         ),
     );
     assert_json(&DeviceEvent::CloseRequested, r#""close_requested""#);

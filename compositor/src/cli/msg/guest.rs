@@ -60,6 +60,7 @@ mod tests {
             detached: false,
             disk: None,
             machine: None,
+            renderer: None,
         };
         let guests: Vec<Guest> = names.iter().map(guest).collect();
         only(&|_| Ok(Answer::Guests(guests.clone())))

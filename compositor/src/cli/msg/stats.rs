@@ -4,6 +4,7 @@ use protocols::ipc::{GuestStats, HandStats, PresentPath, ScanoutStats};
 
 use super::{
     super::table::Table,
+    guests::drawing,
     words::{bytes, milliseconds, mode, word},
 };
 
@@ -33,6 +34,9 @@ pub(super) fn describe(stats: &[GuestStats]) -> String {
                 notes.push_str(&format!("{guest}/{}: lights: {lights}\n", hand.device));
             }
             has_hands = true;
+        }
+        for line in device.renderer.iter().flat_map(drawing) {
+            notes.push_str(&format!("{guest}: {line}\n"));
         }
         for lack in &device.lacking {
             notes.push_str(&format!("{guest}: {}\n", lack.text));
@@ -76,7 +80,7 @@ fn hand_row(guest: &str, hand: &HandStats) -> [String; 6] {
 
 #[cfg(test)]
 mod tests {
-    use protocols::ipc::{DeviceStats, Reason};
+    use protocols::ipc::{DeviceStats, GuestRenderer, Reason};
 
     use super::*;
 
@@ -133,6 +137,10 @@ mod tests {
                 code: "no_viewporter".to_owned(),
                 text: "the compositor has no wp_viewporter".to_owned(),
             }],
+            renderer: Some(GuestRenderer {
+                restarts: 1,
+                ..GuestRenderer::default()
+            }),
             ..DeviceStats::default()
         };
         let text = describe(&[GuestStats {
@@ -144,6 +152,7 @@ mod tests {
         assert_eq!(words(lines[2]), "a/keyboard yes 12 3 1.1 ms -");
         assert_eq!(words(lines[3]), "a/pen no 12 3 1.1 ms -");
         assert_eq!(lines[4], "a/keyboard: lights: caps, num");
-        assert_eq!(lines[6], "a: the compositor has no wp_viewporter");
+        assert_eq!(lines[6], "a: its renderer was restarted once");
+        assert_eq!(lines[7], "a: the compositor has no wp_viewporter");
     }
 }

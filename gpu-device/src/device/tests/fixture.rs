@@ -11,7 +11,7 @@ use std::{
 
 use calloop::channel::{Event, Sender, channel};
 use protocols::ipc::{
-    DeviceStats,
+    DeviceStats, GuestRenderer,
     device::{DeviceEvent, DeviceRequest},
 };
 
@@ -335,6 +335,8 @@ impl Device {
             hosts,
             _folder: folder,
         };
+        let renderer = GuestRenderer::default();
+        assert_eq!(device.next_status(), DeviceEvent::Renderer(renderer));
         assert_eq!(device.next_status(), DeviceEvent::Listening);
         device
     }

@@ -105,6 +105,18 @@ impl Buffers {
                 let size = seek(&fd, SeekFrom::End(0)).map_err(|_| Refused::ImportFailed)?;
                 Memory::DmaBuf { fd, size, factory }
             }
+            PixelMemory::Image(image) => {
+                let factory = globals.dmabuf.clone().ok_or(Refused::NoLinuxDmabuf)?;
+                let fourcc = layout.format.drm_fourcc();
+                if !formats.takes(fourcc, image.modifier) {
+                    return Err(Refused::FormatNotOffered);
+                }
+                Memory::Image {
+                    image,
+                    fourcc,
+                    factory,
+                }
+            }
         };
         let mut imported = Imported {
             layout,
@@ -158,7 +170,7 @@ impl Buffers {
             None => imported.reachable(source),
         };
         let again = match imported.memory {
-            Memory::DmaBuf { .. } => self.latest.get(&scanout),
+            Memory::DmaBuf { .. } | Memory::Image { .. } => self.latest.get(&scanout),
             Memory::Shm { .. } => None,
         };
         let index = imported

@@ -1,8 +1,8 @@
 //! Which pixel formats the host's compositor takes, as dma-bufs and as shared memory.
 //!
-//! A dma-buf that is made of a guest's pages is linear, and nothing else is ever handed over;
-//! the implicit modifier does not count, since a compositor's driver may guess another layout. A
-//! host that knows feedback objects says what it takes in general and what it takes of each window,
+//! A dma-buf that is made of a guest's pages is linear; the implicit modifier does not count for it,
+//! since a compositor's driver may guess another layout. What the host's graphics card has drawn for
+//! the guest has the modifier that its driver chose. A host that knows feedback objects says what it takes in general and what it takes of each window,
 //! which changes with the monitor that the window is on. There is nothing to choose between its
 //! tranches: pixels are handed over without alpha, which is what planes want, and a guest's pages
 //! can't be moved to another device's memory.
@@ -43,8 +43,8 @@ const MAX_TABLE: usize = TABLE_ENTRY * 65536;
 /// What the compositor takes.
 #[derive(Debug, Default)]
 pub(super) struct Formats {
-    /// Of hosts without feedback objects.
-    linear: HashSet<u32>,
+    /// Of hosts without feedback objects: fourccs and modifiers.
+    told: HashSet<(u32, u64)>,
     shm: HashSet<u32>,
     feedbacks: BTreeMap<About, Feedback>,
 }
@@ -62,31 +62,35 @@ pub(super) enum About {
 #[derive(Debug, Default)]
 struct Feedback {
     table: Vec<(u32, u64)>,
-    linear: HashSet<u32>,
+    told: HashSet<(u32, u64)>,
     /// Since its last "that is all".
-    incoming: HashSet<u32>,
+    incoming: HashSet<(u32, u64)>,
     heard: bool,
 }
 
 impl Formats {
     /// Whether a linear dma-buf of this format can be shown.
     pub(super) fn takes_dmabuf(&self, format: Format) -> bool {
-        self.takes(format.drm_fourcc())
+        self.takes(format.drm_fourcc(), LINEAR)
     }
 
-    fn takes(&self, fourcc: u32) -> bool {
-        let mut sets = self.feedbacks.values().map(|feedback| &feedback.linear);
-        self.linear.contains(&fourcc) || sets.any(|linear| linear.contains(&fourcc))
+    /// Whether dma-bufs of this fourcc and modifier can be shown.
+    pub(super) fn takes(&self, fourcc: u32, modifier: u64) -> bool {
+        let wanted = (fourcc, modifier);
+        let mut sets = self.feedbacks.values().map(|feedback| &feedback.told);
+        self.told.contains(&wanted) || sets.any(|told| told.contains(&wanted))
     }
 
     /// A feedback object has said all. Returns whether that is more than was known.
     fn heard(&mut self, about: About) -> bool {
         let feedback = self.feedbacks.entry(about).or_default();
-        let linear = std::mem::take(&mut feedback.incoming);
+        let told = std::mem::take(&mut feedback.incoming);
         let first = !std::mem::replace(&mut feedback.heard, true);
-        let more = linear.iter().any(|fourcc| !self.takes(*fourcc));
+        let more = told
+            .iter()
+            .any(|(fourcc, modifier)| !self.takes(*fourcc, *modifier));
         if let Some(feedback) = self.feedbacks.get_mut(&about) {
-            feedback.linear = linear;
+            feedback.told = told;
         }
         // Nothing has been refused before the first answer to the first question.
         more && !(first && about == About::Anything)
@@ -119,11 +123,7 @@ impl Feedback {
             let index = usize::from(u16::from_ne_bytes(*index));
             self.table.get(index).copied()
         });
-        for (fourcc, modifier) in entries {
-            if modifier == LINEAR {
-                self.incoming.insert(fourcc);
-            }
-        }
+        self.incoming.extend(entries);
     }
 }
 
@@ -193,9 +193,9 @@ impl Dispatch<ZwpLinuxDmabufV1, ()> for State {
             modifier_hi,
             modifier_lo,
         } = event
-            && (u64::from(modifier_hi) << 32 | u64::from(modifier_lo)) == LINEAR
         {
-            state.formats.linear.insert(format);
+            let modifier = u64::from(modifier_hi) << 32 | u64::from(modifier_lo);
+            state.formats.told.insert((format, modifier));
         }
     }
 }

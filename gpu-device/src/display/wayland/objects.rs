@@ -19,7 +19,7 @@ use wayland_protocols::wp::linux_dmabuf::zv1::client::{
 };
 
 use super::{State, formats::LINEAR};
-use crate::display::{PixelLayout, ScanoutId};
+use crate::display::{Image, PixelLayout, ScanoutId};
 
 /// A buffer of the core, as the host knows it.
 #[derive(Debug)]
@@ -39,6 +39,12 @@ pub(super) enum Memory {
     DmaBuf {
         fd: Arc<OwnedFd>,
         size: u64,
+        factory: ZwpLinuxDmabufV1,
+    },
+    /// Laid out as its driver likes: only all of it can be a `wl_buffer`.
+    Image {
+        image: Arc<Image>,
+        fourcc: u32,
         factory: ZwpLinuxDmabufV1,
     },
 }
@@ -96,6 +102,7 @@ impl Imported {
         let size = match &self.memory {
             Memory::Shm { pool, .. } => pool.size,
             Memory::DmaBuf { size, .. } => *size,
+            Memory::Image { .. } => return part == self.whole(),
         };
         !part.is_empty() && u64::from(part.width) * pixel <= stride && end <= size
     }
@@ -137,6 +144,30 @@ impl Imported {
                 params.create(width, height, layout.format.drm_fourcc(), Flags::empty());
                 Handle::Deciding(params)
             }
+            Memory::Image {
+                image,
+                fourcc,
+                factory,
+            } => {
+                let params = factory.create_params(handle, ());
+                let [high, low] = halves(image.modifier);
+                for (plane, index) in image.planes.iter().zip(0..) {
+                    params.add(
+                        plane.fd.as_fd(),
+                        index,
+                        plane.offset,
+                        plane.stride,
+                        high,
+                        low,
+                    );
+                }
+                let flags = match image.bottom_up {
+                    true => Flags::YInvert,
+                    false => Flags::empty(),
+                };
+                params.create(width, height, *fourcc, flags);
+                Handle::Deciding(params)
+            }
         };
         Some(Object {
             part,
@@ -145,6 +176,12 @@ impl Imported {
             uses: 0,
         })
     }
+}
+
+/// A modifier as it travels.
+fn halves(modifier: u64) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = modifier.to_be_bytes();
+    [[a, b, c, d], [e, f, g, h]].map(u32::from_be_bytes)
 }
 
 impl Object {

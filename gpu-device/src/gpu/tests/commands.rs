@@ -3,7 +3,7 @@
 use protocols::virtio_gpu::{Command, ErrorCode::*, Format, MAX_ENTRIES, MemEntry, Response};
 
 use super::fixture::*;
-use crate::gpu::{FEATURES, Limits};
+use crate::gpu::{Limits, offered};
 
 #[test]
 fn every_monitor_is_described_and_has_an_edid() {
@@ -249,7 +249,7 @@ fn a_resource_keeps_its_uuid() {
 #[test]
 fn what_is_not_offered_is_refused() {
     let mut f = Fixture::new();
-    assert_eq!(FEATURES & 1, 0, "no 3D");
+    assert_eq!(offered(&[]) & 1, 0, "no 3D");
     f.refuse(Command::GetCapsetInfo { capset_index: 0 }, InvalidParameter);
     f.refuse(
         Command::GetCapset {
@@ -282,6 +282,7 @@ fn quotas_are_kept_and_given_back() {
         resources: 2,
         bytes: 64 * 64 * 4 * 4,
         entries: 3,
+        ..Limits::default()
     };
     let mut f = Fixture::with(|options| options.limits = limits);
     f.ok(create_2d(1, Format::Bgrx8888, 64, 64));

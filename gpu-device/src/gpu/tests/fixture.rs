@@ -23,8 +23,9 @@ use crate::{
         BufferId, DisplayEvent, Frame, FrameId, PixelMemory, Refused, ScanoutId,
         recording::{Call, RecordingDisplay},
     },
-    gpu::{Context, FlushId, Gpu, Limits, Mode, Options, PlugError, Prefer, Reply},
+    gpu::{Context, Gpu, HostVisible, Limits, Mapping, Mode, Options, PlugError, Prefer, Reply},
     memory::{DmaBufMaker, GuestRam, Piece, testing},
+    renderer::{Done, Renderer, RendererEvent, Ticket, recording::RecordingRenderer},
 };
 
 /// Bytes of the guest's RAM.
@@ -57,9 +58,33 @@ impl DmaBufMaker for FakeUdmabuf {
     }
 }
 
+/// A VMM's window that notes down what it is asked for, and answers when the test says so.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    pub(super) size: u64,
+    pub(super) maps: Vec<(Ticket, Mapping)>,
+    pub(super) unmaps: Vec<(Ticket, u64, u64)>,
+}
+
+impl HostVisible for Window {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn map(&mut self, ticket: Ticket, mapping: Mapping) {
+        self.maps.push((ticket, mapping));
+    }
+
+    fn unmap(&mut self, ticket: Ticket, offset: u64, len: u64) {
+        self.unmaps.push((ticket, offset, len));
+    }
+}
+
 pub(super) struct Fixture {
     pub(super) gpu: Gpu,
     pub(super) display: RecordingDisplay,
+    pub(super) renderer: RecordingRenderer,
+    pub(super) window: Window,
     pub(super) ram: GuestRam,
     pub(super) map: Arc<GuestMemoryMmap>,
     pub(super) file: File,
@@ -83,6 +108,14 @@ impl Fixture {
         )
     }
 
+    /// One scanout, dma-bufs, a renderer with one capset, and a window of sixteen pages.
+    pub(super) fn with_renderer() -> Self {
+        let (mut fixture, _) = Self::with_dma_bufs();
+        fixture.renderer = RecordingRenderer::virgl();
+        fixture.window.size = 16 * 4096;
+        fixture
+    }
+
     pub(super) fn with(change: impl FnOnce(&mut Options)) -> Self {
         let mut options = Options {
             name: "guest".to_owned(),
@@ -102,6 +135,8 @@ impl Fixture {
         Self {
             gpu: Gpu::new(options),
             display: RecordingDisplay::new(),
+            renderer: RecordingRenderer::default(),
+            window: Window::default(),
             ram: GuestRam::new(Arc::clone(&map)),
             map,
             file,
@@ -112,17 +147,93 @@ impl Fixture {
 
     pub(super) fn reply(&mut self, fenced: bool, command: Command) -> Reply {
         self.fence += 1;
+        self.execute(
+            Header {
+                kind: command.kind(),
+                fence: fenced.then_some(self.fence),
+                ..Header::default()
+            },
+            command,
+        )
+    }
+
+    /// Carries out a command of 3D context 1, without a fence. It is answered later.
+    #[track_caller]
+    pub(super) fn later(&mut self, command: Command) -> Ticket {
+        let text = format!("{command:?}");
         let header = Header {
-            kind: command.kind(),
-            fence: fenced.then_some(self.fence),
+            ctx_id: 1,
             ..Header::default()
         };
+        match self.execute(header, command) {
+            Reply::Later(ticket) => ticket,
+            Reply::Now(response) => panic!("{text} was answered at once: {response:?}"),
+        }
+    }
+
+    /// The renderer answers the oldest request that it has, and what it reads back is all 9.
+    pub(super) fn renderer_does(&mut self, outcome: Result<Done, ErrorCode>) {
+        self.renderer.answer(0, outcome, 9);
+        self.hear_renderer();
+    }
+
+    /// The renderer does all that it was asked for.
+    pub(super) fn renderer_does_all(&mut self) {
+        while !self.renderer.sent.is_empty() {
+            self.renderer_does(Ok(Done::Nothing));
+        }
+    }
+
+    /// The renderer dies.
+    pub(super) fn renderer_dies(&mut self) {
+        self.renderer.die();
+        self.hear_renderer();
+    }
+
+    pub(super) fn hear_renderer(&mut self) {
+        for event in self.renderer.take_events() {
+            self.renderer_event(event);
+        }
+    }
+
+    fn renderer_event(&mut self, event: RendererEvent) {
         let mut context = Context {
             ram: &self.ram,
             display: &mut self.display,
+            renderer: &mut self.renderer,
+            window: &mut self.window,
             now: self.now,
         };
-        let reply = self.gpu.execute(&header, command, &mut context);
+        self.gpu.handle_renderer(event, &mut context);
+        self.gpu.verify_invariants();
+    }
+
+    /// The VMM has done what it was asked for, or not.
+    pub(super) fn window_did(&mut self, ticket: Ticket, done: bool) {
+        let mut context = Context {
+            ram: &self.ram,
+            display: &mut self.display,
+            renderer: &mut self.renderer,
+            window: &mut self.window,
+            now: self.now,
+        };
+        self.gpu.handle_window(ticket, done, &mut context);
+        self.gpu.verify_invariants();
+    }
+
+    /// Carries out a command with this header.
+    pub(super) fn execute(&mut self, header: Header, command: Command) -> Reply {
+        let mut context = Context {
+            ram: &self.ram,
+            display: &mut self.display,
+            renderer: &mut self.renderer,
+            window: &mut self.window,
+            now: self.now,
+        };
+        let reply = match command {
+            Command::Submit3d { commands } => self.gpu.submit(&header, &commands, &mut context),
+            command => self.gpu.execute(&header, command, &mut context),
+        };
         self.gpu.verify_invariants();
         reply
     }
@@ -149,7 +260,7 @@ impl Fixture {
 
     /// Flushes with a fence; the answer comes later.
     #[track_caller]
-    pub(super) fn flush_later(&mut self, resource_id: u32, rect: Rect) -> FlushId {
+    pub(super) fn flush_later(&mut self, resource_id: u32, rect: Rect) -> Ticket {
         match self.reply(true, Command::ResourceFlush { rect, resource_id }) {
             Reply::Later(id) => id,
             Reply::Now(response) => panic!("a fenced flush was answered at once: {response:?}"),
@@ -160,6 +271,8 @@ impl Fixture {
         let mut context = Context {
             ram: &self.ram,
             display: &mut self.display,
+            renderer: &mut self.renderer,
+            window: &mut self.window,
             now: self.now,
         };
         self.gpu.handle_display(event, &mut context);
@@ -171,6 +284,8 @@ impl Fixture {
         let mut context = Context {
             ram: &self.ram,
             display: &mut self.display,
+            renderer: &mut self.renderer,
+            window: &mut self.window,
             now: self.now,
         };
         self.gpu.expire(&mut context);
@@ -185,6 +300,8 @@ impl Fixture {
         let mut context = Context {
             ram: &self.ram,
             display: &mut self.display,
+            renderer: &mut self.renderer,
+            window: &mut self.window,
             now: self.now,
         };
         let outcome = self.gpu.plug(scanout, size, &mut context);
@@ -197,6 +314,8 @@ impl Fixture {
         let mut context = Context {
             ram: &self.ram,
             display: &mut self.display,
+            renderer: &mut self.renderer,
+            window: &mut self.window,
             now: self.now,
         };
         self.gpu.keep_pictures(&mut context);
@@ -215,6 +334,8 @@ impl Fixture {
         let mut context = Context {
             ram: &self.ram,
             display: &mut self.display,
+            renderer: &mut self.renderer,
+            window: &mut self.window,
             now: self.now,
         };
         self.gpu.host_is_there(&mut context);
@@ -225,6 +346,8 @@ impl Fixture {
         let mut context = Context {
             ram: &self.ram,
             display: &mut self.display,
+            renderer: &mut self.renderer,
+            window: &mut self.window,
             now: self.now,
         };
         self.gpu.reset(&mut context);
@@ -236,14 +359,28 @@ impl Fixture {
         let mut context = Context {
             ram: &self.ram,
             display: &mut self.display,
+            renderer: &mut self.renderer,
+            window: &mut self.window,
             now: self.now,
         };
         self.gpu.ram_changed(&mut context);
         self.gpu.verify_invariants();
     }
 
-    pub(super) fn answered(&mut self) -> Vec<FlushId> {
+    /// What was answered since the last time, and how.
+    pub(super) fn answers(&mut self) -> Vec<(Ticket, Response)> {
         self.gpu.take_answered().collect()
+    }
+
+    /// What was answered since the last time, all of it with success.
+    pub(super) fn answered(&mut self) -> Vec<Ticket> {
+        let answered = self.gpu.take_answered();
+        answered
+            .map(|(ticket, response)| {
+                assert_eq!(response, Response::OkNodata);
+                ticket
+            })
+            .collect()
     }
 
     /// The frames since the last call.
@@ -304,9 +441,10 @@ impl Fixture {
     pub(super) fn seen(&self, buffer: BufferId, rect: Rect) -> Vec<u8> {
         let (layout, memory) = &self.display.buffers[&buffer];
         let fd = match memory {
-            PixelMemory::DmaBuf(fd) | PixelMemory::Shm { fd, .. } => fd,
+            PixelMemory::DmaBuf(fd) | PixelMemory::Shm { fd, .. } => fd.as_fd(),
+            PixelMemory::Image(image) => image.planes[0].fd.as_fd(),
         };
-        let file = File::from(fd.as_fd().try_clone_to_owned().unwrap());
+        let file = File::from(fd.try_clone_to_owned().unwrap());
         let mut seen = Vec::new();
         for y in rect.y..rect.y + rect.height {
             let mut row = vec![0; (rect.width * 4) as usize];

@@ -5,11 +5,12 @@ use crate::gpu::{Gpu, resources::Kind};
 impl Gpu {
     /// Checks what must hold after every call.
     pub(super) fn verify_invariants(&self) {
-        let (mut bytes, mut entries, mut count) = (0, 0, 0);
+        let (mut bytes, mut entries, mut count, mut rendered) = (0, 0, 0, 0);
         for (id, resource) in self.resources.iter() {
             count += 1;
             bytes += resource.host_bytes();
-            entries += u32::try_from(resource.entries()).unwrap();
+            rendered += resource.rendered_bytes();
+            entries += u32::try_from(resource.entries().len()).unwrap();
             let known = !resource.buffers().is_empty();
             assert!(
                 !known || self.residents.contains(&id),
@@ -25,6 +26,11 @@ impl Gpu {
             if let Some(shadow) = &scanout.shadow {
                 shadow.slots.verify_invariants();
                 bytes += shadow.slots.bytes();
+            }
+            let coming = scanout.drawing.iter().map(|drawing| drawing.shown);
+            for wanted in scanout.wanted.into_iter().chain(coming) {
+                let wanted = self.resources.get(wanted.resource);
+                assert!(wanted.is_ok(), "{index} is to show what is gone");
             }
             let Some(shown) = scanout.shown else {
                 assert!(scanout.damage.is_empty() && !scanout.pacing.is_waiting());
@@ -43,11 +49,31 @@ impl Gpu {
             );
             assert!(!scanout.pacing.is_waiting() || !scanout.damage.is_empty());
             assert!(scanout.disable_at.is_none());
+            assert!(scanout.wanted.is_some());
         }
         bytes += self.imports.kept_bytes();
         assert_eq!(self.quota.used(), (count, bytes, entries));
+        assert_eq!(self.quota.rendered(), rendered);
+        self.verify_3d();
         for id in &self.residents {
             assert!(self.resources.get(*id).is_ok(), "{id} is resident but gone");
+        }
+    }
+
+    fn verify_3d(&self) {
+        self.three_d.verify_invariants();
+        for id in self.three_d.used_resources() {
+            assert!(
+                self.resources.get(id).is_ok(),
+                "a context uses {id}, which is gone"
+            );
+        }
+        for (offset, id) in self.three_d.mapped() {
+            let resource = self.resources.get(id).unwrap();
+            assert!(
+                matches!(&resource.kind, Kind::Host(host) if host.is_mapped_at(offset)),
+                "{id} is mapped unnoticed"
+            );
         }
     }
 }

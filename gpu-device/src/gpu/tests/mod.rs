@@ -16,3 +16,4 @@ mod plug;
 mod scanouts;
 mod screens;
 mod step;
+mod three_d;

@@ -327,7 +327,7 @@ fn flushes_of_a_scanout_whose_monitor_is_unplugged_are_answered() {
         let deadline = f.gpu.next_deadline().unwrap();
         assert!(deadline - f.now < Duration::from_millis(50));
         f.wait(deadline - f.now);
-        assert_eq!(f.gpu.take_answered().collect::<Vec<_>>(), [id]);
+        assert_eq!(f.answered(), [id]);
     }
     // Linux switches it off, and on again with the monitor.
     f.ok(switch_off(0));
@@ -342,7 +342,7 @@ fn flushes_of_a_scanout_whose_monitor_is_unplugged_are_answered() {
     let id = f.flush_later(1, WHOLE);
     let frame = f.frame();
     f.shown(frame.id);
-    assert_eq!(f.gpu.take_answered().collect::<Vec<_>>(), [id]);
+    assert_eq!(f.answered(), [id]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use super::{convert::PIXEL, copy, copy::Canvas, region::Region};
 use crate::{
     display::{BufferId, PixelLayout, Refused},
     memory::SharedMemory,
+    renderer::Lent,
 };
 
 /// Slots of a picture that is shown: one for the host, one for the guest.
@@ -65,6 +66,8 @@ struct Slot {
     holds: u32,
     /// Pixels that the current slot has newer.
     stale: Region,
+    /// The renderer's name for it, where that may write into it.
+    lent: Option<Lent>,
 }
 
 /// A slot as the host knows it.
@@ -106,6 +109,7 @@ impl Slots {
             buffer: None,
             holds: 0,
             stale,
+            lent: None,
         });
         Ok(())
     }
@@ -295,6 +299,23 @@ impl Slots {
     /// The current slot's memory.
     pub fn memory(&self) -> Option<&SharedMemory> {
         self.slots.get(self.current).map(|slot| &slot.memory)
+    }
+
+    /// The renderer's name for the current slot, once it has one.
+    pub fn lent(&self) -> Option<Lent> {
+        self.slots.get(self.current)?.lent
+    }
+
+    /// Notes the renderer's name for the current slot.
+    pub fn set_lent(&mut self, lent: Lent) {
+        if let Some(slot) = self.slots.get_mut(self.current) {
+            slot.lent = Some(lent);
+        }
+    }
+
+    /// The renderer's names for all slots, which it is to forget.
+    pub fn take_lent(&mut self) -> impl Iterator<Item = Lent> {
+        self.slots.iter_mut().filter_map(|slot| slot.lent.take())
     }
 
     /// Why the slots can't be imported as dma-bufs, once that is known.

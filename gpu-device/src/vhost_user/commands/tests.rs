@@ -101,18 +101,24 @@ impl Fixture {
     fn turn(&mut self) {
         self.ring.look_at_it();
         self.serve();
-        self.ring.answer_flushes(&self.ram.map, &mut self.scratch);
+        self.ring.give_answers(&self.ram.map, &mut self.scratch);
         self.ring.announce(&self.ram.map);
     }
 
     fn serve(&mut self) {
         let executed = RefCell::new(&mut self.executed);
         self.ring
-            .serve(&self.ram.map, &mut self.scratch, &mut |_, command| {
+            .serve(&self.ram.map, &mut self.scratch, &mut |_, work| {
+                let command = match work {
+                    Work::Command(command) => command,
+                    Work::Submit(commands) => Command::Submit3d {
+                        commands: commands.to_vec(),
+                    },
+                };
                 executed.borrow_mut().push(command.clone());
                 match command {
                     Command::ResourceFlush { resource_id, .. } => {
-                        Reply::Later(FlushId(resource_id.into()))
+                        Reply::Later(Ticket(resource_id.into()))
                     }
                     Command::GetDisplayInfo => {
                         Reply::Now(Response::OkDisplayInfo(Default::default()))
@@ -171,14 +177,14 @@ fn held_flushes_are_answered_in_any_order() {
     assert_eq!(fixture.driver.take_used(), None);
     assert_eq!(count(&fixture.call), 0);
 
-    fixture.ring.flush_is_due(FlushId(2));
+    fixture.ring.answer_is_due(Ticket(2), &Response::OkNodata);
     fixture.turn();
     assert_eq!(fixture.driver.take_used(), Some((second.into(), 24)));
     assert_eq!(fixture.answer().0.fence, Some(2));
     assert_eq!(count(&fixture.call), 1);
 
-    fixture.ring.flush_is_due(FlushId(99));
-    fixture.ring.flush_is_due(FlushId(1));
+    fixture.ring.answer_is_due(Ticket(99), &Response::OkNodata);
+    fixture.ring.answer_is_due(Ticket(1), &Response::OkNodata);
     fixture.turn();
     assert_eq!(fixture.driver.take_used(), Some((first.into(), 24)));
     assert_eq!(fixture.answer().0.fence, Some(1));
@@ -197,7 +203,7 @@ fn stopping_answers_what_is_held_and_tells_where_it_stopped() {
 
     // Paused: nothing is taken out, whatever happens.
     fixture.offer(fenced(2), &flush(2), 24);
-    fixture.ring.flush_is_due(FlushId(1));
+    fixture.ring.answer_is_due(Ticket(1), &Response::OkNodata);
     fixture.turn();
     assert_eq!(fixture.executed.len(), 1);
 
@@ -213,7 +219,7 @@ fn a_disabled_ring_is_not_touched() {
     fixture.offer(fenced(1), &flush(1), 24);
     fixture.turn();
     fixture.ring.set_enabled(false);
-    fixture.ring.flush_is_due(FlushId(1));
+    fixture.ring.answer_is_due(Ticket(1), &Response::OkNodata);
     fixture.turn();
     assert_eq!(fixture.driver.take_used(), None);
 }
@@ -333,14 +339,26 @@ fn a_guest_that_never_stops_gets_its_turns_bounded() {
 }
 
 #[test]
+fn a_command_stream_is_handed_on_where_it_lies() {
+    let mut fixture = Fixture::new();
+    let command = Command::Submit3d {
+        commands: vec![1, 2, 3, 4],
+    };
+    fixture.offer(fenced(1), &command, 24);
+    fixture.turn();
+    assert_eq!(fixture.executed, [command]);
+    assert_eq!(fixture.driver.take_used(), Some((0, 24)));
+}
+
+#[test]
 fn a_ring_whose_memory_is_away_waits_for_it() {
     let mut fixture = Fixture::new();
     let head = fixture.offer(fenced(1), &flush(1), 24);
     fixture.turn();
     let nothing = GuestMemoryMmap::default();
     fixture.ring.memory_changed(&nothing);
-    fixture.ring.flush_is_due(FlushId(1));
-    fixture.ring.answer_flushes(&nothing, &mut fixture.scratch);
+    fixture.ring.answer_is_due(Ticket(1), &Response::OkNodata);
+    fixture.ring.give_answers(&nothing, &mut fixture.scratch);
     fixture.ring.announce(&nothing);
     assert!(!fixture.ring.runs());
 
@@ -424,7 +442,7 @@ proptest! {
         }
         for flush in 0..4 {
             fixture.turn();
-            fixture.ring.flush_is_due(FlushId(flush));
+            fixture.ring.answer_is_due(Ticket(flush), &Response::OkNodata);
         }
         fixture.ring.stop(&fixture.ram.map);
         prop_assert!(fixture.executed.len() <= heads.len());

@@ -29,7 +29,7 @@ impl Fixture {
         ];
         let mut handler = Handler::new(ConfigSpace::new(1)).unwrap();
         handler
-            .set_protocol_features(features::protocol().bits())
+            .set_protocol_features(features::protocol(true).bits())
             .unwrap();
         handler
             .add_mem_region(&Self::region(), ram.file.try_clone().unwrap(), None)
@@ -237,15 +237,82 @@ fn memory_may_go_and_come_back_under_running_rings() {
 }
 
 #[test]
-fn no_shared_memory_regions_exist() {
-    assert_eq!(
-        Handler::new(ConfigSpace::new(1))
-            .unwrap()
-            .get_shmem_config()
-            .unwrap()
-            .nregions,
-        0
+fn host_memory_that_is_announced_as_the_guests_is_not_taken_for_it() {
+    let mut fixture = Fixture::new();
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    // Another of the guest's devices has given it away.
+    let channel = Channel::new(ours.into());
+    fixture.handler.passed = channel.passed.clone();
+    fixture.start([0, 0]);
+    fixture.handler.take_changes();
+    let blob = Ram::new(0, 1 << 16).file;
+    let place = VhostUserSingleMemoryRegion::new(0xe000_0000, 1 << 16, USER - (1 << 16), 0);
+    let identity = channel.passed.add(&blob).unwrap();
+
+    let announced = blob.try_clone().unwrap();
+    let declined = fixture.handler.add_mem_region(&place, announced, None);
+    assert!(matches!(declined, Err(Error::ReqHandlerError(_))));
+    assert!(!fixture.was_reset());
+    // In a pause it is borne with, and forgotten once it is taken away.
+    fixture.stop();
+    fixture.handler.take_changes();
+    let handler = &mut fixture.handler;
+    handler
+        .add_mem_region(&place, blob.try_clone().unwrap(), None)
+        .unwrap();
+    assert!(!handler.take_changes().memory);
+    assert!(handler.memory.guest_address(USER - 1).is_none());
+    handler.remove_mem_region(&place).unwrap();
+    assert!(!handler.take_changes().memory);
+    assert!(handler.remove_mem_region(&place).is_err());
+
+    let ram = fixture.ram.file.try_clone().unwrap();
+    handler
+        .set_mem_table(
+            &[*Fixture::region(), *place],
+            vec![ram, blob.try_clone().unwrap()],
+            None,
+        )
+        .unwrap();
+    assert!(handler.take_changes().memory);
+    assert_eq!(handler.memory.guest_address(USER), Some(0));
+    assert!(handler.memory.guest_address(USER - 1).is_none());
+
+    channel.passed.forget(identity);
+    handler.add_mem_region(&place, blob, None).unwrap();
+    assert!(
+        handler.take_changes().memory,
+        "any other file is the guest's"
     );
+}
+
+#[test]
+fn without_a_window_nothing_of_shared_memory_is_offered() {
+    let mut handler = Handler::new(ConfigSpace::new(1)).unwrap();
+    let offered = handler.get_protocol_features().unwrap();
+    assert!(!offered.contains(VhostUserProtocolFeatures::SHMEM));
+    assert_eq!(handler.get_shmem_config().unwrap().nregions, 0);
+    assert!(!handler.evidence.regions);
+}
+
+#[test]
+fn a_window_is_the_region_of_its_number_and_exists_for_those_who_asked() {
+    let mut handler = Handler::new(ConfigSpace::new(1).with_window(1 << 28)).unwrap();
+    let offered = handler.get_protocol_features().unwrap();
+    assert!(offered.contains(VhostUserProtocolFeatures::SHMEM));
+    handler.set_protocol_features(offered.bits()).unwrap();
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    handler.channel = Some(Channel::new(ours.into()));
+    handler.evidence.channel = true;
+    assert!(
+        handler.window_channel().is_none(),
+        "QEMU's vhost-user-gpu-pci goes so far"
+    );
+
+    let regions = handler.get_shmem_config().unwrap();
+    assert_eq!(regions.nregions, 1);
+    assert_eq!(regions.memory_sizes[..3], [0, 1 << 28, 0]);
+    assert!(handler.window_channel().is_some());
 }
 
 #[test]

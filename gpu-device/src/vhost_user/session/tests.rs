@@ -245,3 +245,43 @@ fn a_closed_connection_closes_what_it_was_given() {
     drop(fixture);
     assert_eq!(reader.read(&mut [0]).unwrap(), 0);
 }
+
+#[test]
+fn a_front_end_of_a_draft_is_told_which_bit_it_is() {
+    // It asks although nothing was agreed, which it would wait for without end.
+    let mut fixture = Fixture::negotiated();
+    fixture.send(44, 0, &[]);
+    let error = fixture.session.step().unwrap_err();
+    assert!(matches!(error, SessionError::DraftOfShmem), "{error}");
+    assert!(error.to_string().contains("it is 22"), "{error}");
+
+    // It acknowledges what nobody offered.
+    for bit in [20, 21] {
+        let mut fixture = Fixture::new();
+        let features = VhostUserProtocolFeatures::CONFIG.bits() | 1 << bit;
+        fixture.ask(1, 0, &[]);
+        fixture.ask(15, 0, &[]);
+        fixture.send(16, 0, &features.to_ne_bytes());
+        let error = fixture.session.step().unwrap_err();
+        assert!(matches!(error, SessionError::DraftOfShmem), "{error}");
+    }
+}
+
+#[test]
+fn regions_of_shared_memory_are_told_in_full() {
+    let mut fixture = Fixture::new();
+    fixture.session = Session::new(
+        fixture.session.socket.try_clone().unwrap(),
+        ConfigSpace::new(1).with_window(1 << 32),
+    )
+    .unwrap();
+    fixture.ask(1, 0, &[]);
+    let offered = fixture.ask(15, 0, &[]);
+    fixture.send(16, 0, &offered);
+    fixture.handled();
+    let regions = fixture.ask(44, 0, &[]);
+    assert_eq!(regions.len(), 8 + 256 * 8);
+    assert_eq!(regions[..8], [1, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(regions[16..24], (1_u64 << 32).to_ne_bytes());
+    assert_eq!(regions.iter().filter(|byte| **byte != 0).count(), 2);
+}

@@ -1,6 +1,6 @@
 //! QEMU's devices that leave the graphics to another process.
 
-use config::guest::Device;
+use config::guest::{Device, Gpu};
 
 use super::{Error, Installed, Version};
 
@@ -15,6 +15,12 @@ pub enum Dialect {
     /// `vhost-user-vga`.
     Vga,
 }
+
+/// The first version whose generic device shows a guest memory of the host, which Vulkan needs.
+pub const WINDOW_SINCE: Version = Version {
+    major: 11,
+    minor: 1,
+};
 
 impl Dialect {
     /// The best one first.
@@ -48,8 +54,27 @@ impl Dialect {
         installed.version >= self.needs() && installed.has_device(self.device())
     }
 
+    /// Whether a QEMU shows the guest memory of the host on it. OpenGL needs none, and reaches the
+    /// guest on every one of them.
+    #[must_use]
+    pub fn has_window(self, installed: &Installed) -> bool {
+        self == Self::Generic && self.is_in(installed) && installed.version >= WINDOW_SINCE
+    }
+
     /// The wanted one, or the best that there is.
-    pub(super) fn choose(wanted: Device, installed: &Installed) -> Result<Self, Error> {
+    pub(super) fn choose(wanted: Device, gpu: Gpu, installed: &Installed) -> Result<Self, Error> {
+        let dialect = Self::wanted(wanted, installed)?;
+        if gpu == Gpu::Venus && !dialect.has_window(installed) {
+            return Err(Error::NoVulkan {
+                device: dialect.device(),
+                version: installed.version,
+                program: installed.program.clone(),
+            });
+        }
+        Ok(dialect)
+    }
+
+    fn wanted(wanted: Device, installed: &Installed) -> Result<Self, Error> {
         let dialect = match wanted {
             Device::Auto if Self::Generic.is_in(installed) => Self::Generic,
             Device::Auto | Device::Gpu => Self::Gpu,

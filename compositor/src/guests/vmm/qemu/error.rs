@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-use super::{TCG_SINCE, Version};
+use super::{TCG_SINCE, Version, WINDOW_SINCE};
 
 /// Why QEMU can't run a guest.
 #[derive(Debug, Error)]
@@ -49,6 +49,21 @@ pub enum Error {
     )]
     NoDevice {
         /// The wanted device.
+        device: &'static str,
+        /// The version that is there.
+        version: Version,
+        /// The program.
+        program: PathBuf,
+    },
+    /// It does not show guests the host's memory, where Vulkan's is.
+    #[error(
+        "Could not give the guest Vulkan (gpu = \"venus\") on the device {device} of QEMU {version} \
+         ({}): only the generic device of QEMU {WINDOW_SINCE} or newer shows guests the host's \
+         memory. Update QEMU and leave `device` out, or choose gpu = \"virgl\"",
+        program.display()
+    )]
+    NoVulkan {
+        /// The device that the guest would get.
         device: &'static str,
         /// The version that is there.
         version: Version,

@@ -16,7 +16,7 @@ mod sound;
 use config::guest::{Accel, InputDevice, Network};
 
 pub use self::{
-    dialect::Dialect,
+    dialect::{Dialect, WINDOW_SINCE},
     error::Error,
     installed::{Installed, Version},
     sound::Player,
@@ -74,7 +74,7 @@ impl Qemu {
                 (if kvm { Engine::Kvm } else { Engine::Tcg }, kvm)
             }
         };
-        let dialect = Dialect::choose(guest.device, &installed)?;
+        let dialect = Dialect::choose(guest.device, guest.gpu, &installed)?;
         if engine == Engine::Tcg && installed.version < TCG_SINCE {
             return Err(Error::NeedsKvm {
                 version: installed.version,

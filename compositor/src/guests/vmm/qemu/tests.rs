@@ -2,7 +2,7 @@ use std::path::Path;
 
 use config::{
     Guest,
-    guest::{Device, Sound},
+    guest::{Device, Gpu, Sound},
 };
 
 use super::*;
@@ -262,7 +262,8 @@ fn other_architectures_have_the_machine_virt() {
 #[test]
 fn the_best_device_is_chosen() {
     let choose = |wanted, version, devices: &[&str]| {
-        Dialect::choose(wanted, &installed(version, devices)).map_err(|error| error.to_string())
+        Dialect::choose(wanted, Gpu::Auto, &installed(version, devices))
+            .map_err(|error| error.to_string())
     };
     assert_eq!(choose(Device::Auto, (11, 1), &ALL), Ok(Dialect::Generic));
     assert_eq!(choose(Device::Auto, (11, 1), &ALL[..2]), Ok(Dialect::Gpu));
@@ -275,7 +276,7 @@ fn the_best_device_is_chosen() {
 #[test]
 fn what_a_qemu_cannot_do_is_named() {
     let refuse = |wanted, version, devices: &[&str]| {
-        Dialect::choose(wanted, &installed(version, devices))
+        Dialect::choose(wanted, Gpu::Virgl, &installed(version, devices))
             .unwrap_err()
             .to_string()
     };
@@ -287,6 +288,29 @@ fn what_a_qemu_cannot_do_is_named() {
     );
     assert!(refuse(Device::Auto, (4, 2), &ALL).contains("it needs QEMU 5.0 or newer"));
     assert!(refuse(Device::Auto, (9, 0), &[]).contains("it has no such device. Install"));
+}
+
+#[test]
+fn vulkan_needs_a_device_that_shows_the_host_s_memory() {
+    let choose = |wanted, version, devices: &[&str]| {
+        Dialect::choose(wanted, Gpu::Venus, &installed(version, devices))
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(choose(Device::Auto, (11, 1), &ALL), Ok(Dialect::Generic));
+    assert_eq!(
+        choose(Device::Auto, (10, 2), &ALL).unwrap_err(),
+        "Could not give the guest Vulkan (gpu = \"venus\") on the device \
+         vhost-user-test-device-pci of QEMU 10.2 (/usr/bin/qemu-system-x86_64): only the generic \
+         device of QEMU 11.1 or newer shows guests the host's memory. Update QEMU and leave \
+         `device` out, or choose gpu = \"virgl\""
+    );
+    for (wanted, devices) in [(Device::Gpu, &ALL[..]), (Device::Auto, &ALL[..2])] {
+        let error = choose(wanted, (11, 1), devices).unwrap_err();
+        assert!(
+            error.contains("device vhost-user-gpu-pci of QEMU 11.1"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! Imports, and when memory may be written again.
 
-use super::{requests::send_formats, *};
+use super::{
+    requests::{TILED, send_formats},
+    *,
+};
+use crate::display::{Image, ImagePlane};
 
 fn refused(buffer: BufferId) -> DisplayEvent {
     DisplayEvent::ImportRefused(buffer, Refused::ImportFailed)
@@ -50,6 +54,50 @@ fn dmabuf_that_the_compositor_would_end_the_connection_over_is_refused_here() {
         let refused = scene.display.import(A, wrong, dmabuf(WIDTH, HEIGHT));
         assert_eq!(refused, Err(Refused::ImportFailed), "{wrong:?}");
     }
+    assert_eq!(scene.log(), Vec::<String>::new());
+}
+
+/// What a graphics card has drawn, in two memories.
+fn image(modifier: u64, bottom_up: bool) -> PixelMemory {
+    let plane = |offset, stride| ImagePlane {
+        fd: memory(4096).try_clone().unwrap(),
+        offset,
+        stride,
+    };
+    PixelMemory::Image(Arc::new(Image {
+        width: WIDTH,
+        height: HEIGHT,
+        fourcc: Format::Bgra8888.drm_fourcc(),
+        modifier,
+        bottom_up,
+        planes: vec![plane(0, 512), plane(4096, 64)],
+    }))
+}
+
+#[test]
+fn image_of_a_graphics_card_is_imported_as_its_driver_laid_it_out() {
+    let mut scene = Scene::running();
+    let layout = layout(WIDTH, HEIGHT);
+    scene.display.import(B, layout, image(TILED, true)).unwrap();
+    assert_eq!(
+        scene.log(),
+        [
+            "import 64x32 at 0 stride 512 in 1230000:456789ab and at 4096 stride 64 in \
+             1230000:456789ab XR24 upside down"
+        ]
+    );
+    scene.present(B);
+    scene.pump();
+    let log = scene.log();
+    assert!(log.iter().any(|line| line.contains("attach")), "{log:?}");
+}
+
+#[test]
+fn image_in_a_layout_that_the_host_does_not_take_is_refused() {
+    let mut scene = Scene::new();
+    let layout = layout(WIDTH, HEIGHT);
+    let refused = scene.display.import(A, layout, image(TILED + 1, false));
+    assert_eq!(refused, Err(Refused::FormatNotOffered));
     assert_eq!(scene.log(), Vec::<String>::new());
 }
 

@@ -14,7 +14,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use wayland_protocols::{
     wp::{
         linux_dmabuf::zv1::server::{
-            zwp_linux_buffer_params_v1::{self, ZwpLinuxBufferParamsV1},
+            zwp_linux_buffer_params_v1::{self, Flags, ZwpLinuxBufferParamsV1},
             zwp_linux_dmabuf_feedback_v1::ZwpLinuxDmabufFeedbackV1,
             zwp_linux_dmabuf_v1::{self, ZwpLinuxDmabufV1},
         },
@@ -41,7 +41,7 @@ use wayland_protocols::{
     },
 };
 use wayland_server::{
-    Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource,
+    Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource, WEnum,
     protocol::{
         wl_buffer::{self, WlBuffer},
         wl_callback::WlCallback,
@@ -141,12 +141,18 @@ on_bind!(ZwpLinuxDmabufV1, |desk, dmabuf| {
     }
 });
 
-/// Tells a client the formats, with one of another layout among them.
+/// A layout of some graphics card.
+pub(super) const TILED: u64 = 0x0123_0000_4567_89ab;
+
+/// Tells a client the formats, with some of other layouts among them.
 pub(super) fn send_formats(feedback: &ZwpLinuxDmabufFeedbackV1, formats: &[Format]) {
     let mut table = Vec::new();
     let mut indices = Vec::new();
-    let implicit = (Format::Xbgr8888, 0x00ff_ffff_ffff_ffff_u64);
-    for (format, modifier) in formats.iter().map(|format| (*format, 0)).chain([implicit]) {
+    let others = [
+        (Format::Xbgr8888, 0x00ff_ffff_ffff_ffff_u64),
+        (Format::Bgrx8888, TILED),
+    ];
+    for (format, modifier) in formats.iter().map(|format| (*format, 0)).chain(others) {
         indices.extend(u16::try_from(table.len() / 16).unwrap().to_ne_bytes());
         table.extend(format.drm_fourcc().to_ne_bytes());
         table.extend([0; 4]);
@@ -585,25 +591,40 @@ on!(
         use zwp_linux_buffer_params_v1::Request;
         match request {
             Request::Add {
-                plane_idx: 0,
+                plane_idx,
                 offset,
                 stride,
-                modifier_hi: 0,
-                modifier_lo: 0,
+                modifier_hi,
+                modifier_lo,
                 ..
             } => {
-                *plane.lock().unwrap() = format!("at {offset} stride {stride}");
+                let mut text = plane.lock().unwrap();
+                assert_eq!(text.matches("at ").count(), plane_idx as usize);
+                if plane_idx > 0 {
+                    text.push_str(" and ");
+                }
+                text.push_str(&format!("at {offset} stride {stride}"));
+                if (modifier_hi, modifier_lo) != (0, 0) {
+                    text.push_str(&format!(" in {modifier_hi:x}:{modifier_lo:x}"));
+                }
             }
             Request::Create {
                 width,
                 height,
                 format,
-                ..
+                flags,
             } => {
                 let format = format.to_le_bytes();
                 let format = String::from_utf8_lossy(&format);
                 let plane = plane.lock().unwrap().clone();
-                desk.note(format!("import {width}x{height} {plane} {format}"));
+                let flags = match flags {
+                    WEnum::Value(Flags::YInvert) => " upside down",
+                    flags => {
+                        assert_eq!(flags, WEnum::Value(Flags::empty()));
+                        ""
+                    }
+                };
+                desk.note(format!("import {width}x{height} {plane} {format}{flags}"));
                 desk.import(client, handle, params, desk.imports);
             }
             Request::Destroy => {}

@@ -1,0 +1,168 @@
+//! The way between the device and the process that draws: memory, a bell and a socket.
+//!
+//! Owns how messages and descriptors travel; must not know what they say. Both ends are here, since
+//! they are two halves of one thing.
+//!
+//! - Two rings in one memfd that nobody can shrink: orders, and reports.
+//! - A **bell**, rung when the other end may sleep. It is a pair of sockets, not an eventfd: whether
+//!   reading an eventfd waits is a flag that both ends share, so a renderer that a guest has taken over
+//!   could have the device wait for ever. A socket is told not to wait each time.
+//! - A **socket** for descriptors. What has some sends them first, in one packet, and then the message
+//!   that announces them: who reads the message finds the packet there.
+//!
+//! What finds no room waits in a queue of the sender's, and keeps its place.
+
+mod bell;
+mod packets;
+mod sender;
+
+use std::{
+    io::{self, IoSlice},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::Arc,
+};
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use thiserror::Error;
+
+pub(super) use self::{bell::Bell, packets::Packets, sender::Sender};
+use crate::memory::{Broken, Consumer, InPlace, Producer, Ring, SharedMemory};
+
+/// Bytes of orders: four times the longest command stream that a guest may send.
+const ORDERS: u32 = 4 << 20;
+
+/// Bytes of reports.
+const REPORTS: u32 = 128 << 10;
+
+/// The other end has gone or broken the rules: this one must be given up.
+#[derive(Debug, Error)]
+pub(super) enum LinkError {
+    /// It has closed its end.
+    #[error("it has closed its end")]
+    Closed,
+    /// It has sent what nobody may send.
+    #[error("it has broken the rules")]
+    Broken,
+    /// The system's.
+    #[error("the system failed: {0}")]
+    System(#[from] io::Error),
+}
+
+impl From<Broken> for LinkError {
+    fn from(_: Broken) -> Self {
+        Self::Broken
+    }
+}
+
+impl From<rustix::io::Errno> for LinkError {
+    fn from(error: rustix::io::Errno) -> Self {
+        Self::System(error.into())
+    }
+}
+
+/// The device's end.
+#[derive(Debug)]
+pub(super) struct DeviceEnd {
+    pub(super) orders: Sender,
+    pub(super) reports: Consumer,
+    pub(super) packets: Packets,
+    pub(super) bell: Bell,
+}
+
+/// The renderer's end.
+#[derive(Debug)]
+pub(super) struct RendererEnd {
+    pub(super) orders: InPlace,
+    pub(super) reports: Sender,
+    pub(super) packets: Packets,
+    pub(super) bell: Bell,
+}
+
+/// Lays the way. The socket is what the other process makes its end of, with [`RendererEnd::open`].
+///
+/// # Errors
+/// Out of memory or of file descriptors.
+pub(super) fn lay() -> io::Result<(DeviceEnd, OwnedFd)> {
+    let size = Ring::footprint(ORDERS).saturating_add(Ring::footprint(REPORTS));
+    let memory = Arc::new(SharedMemory::new(size)?);
+    let (ours, theirs) = pair(SocketType::SEQPACKET)?;
+    let (bell, their_bell) = pair(SocketType::STREAM)?;
+    let descriptor = memory.descriptor()?;
+    let size = memory.size().to_ne_bytes();
+    // The first packet: there is room in a new socket.
+    let welcome = [descriptor.as_fd(), their_bell.as_fd()];
+    packets::send(&ours, &[IoSlice::new(&size)], &welcome)?;
+
+    let (orders, reports) = rings(memory)?;
+    let end = DeviceEnd {
+        orders: Sender::new(Producer::new(orders), ours.try_clone()?),
+        reports: Consumer::new(reports),
+        packets: Packets::new(ours),
+        bell: Bell::new(bell),
+    };
+    // Nothing can have been said yet, and the first message is to ring.
+    end.reports.sleeps().map_err(io::Error::other)?;
+    Ok((end, theirs))
+}
+
+impl RendererEnd {
+    /// Takes the end that [`lay`] has left in the socket.
+    ///
+    /// # Errors
+    /// There is none: the process was not started by a device.
+    pub(super) fn open(socket: OwnedFd) -> Result<Self, LinkError> {
+        let mut size = [0; 8];
+        let welcome = packets::receive(&socket, &mut size, 2)?;
+        let [memory, bell] = <[OwnedFd; 2]>::try_from(welcome).map_err(|_| LinkError::Broken)?;
+        let memory = SharedMemory::open(memory, u64::from_ne_bytes(size))?;
+        let (orders, reports) = rings(Arc::new(memory))?;
+        Ok(Self {
+            orders: InPlace::trusting(orders),
+            reports: Sender::new(Producer::new(reports), socket.try_clone()?),
+            packets: Packets::new(socket),
+            bell: Bell::new(bell),
+        })
+    }
+}
+
+impl DeviceEnd {
+    /// Wakes the renderer if it sleeps.
+    pub(super) fn ring(&self) -> Result<(), LinkError> {
+        if self.orders.is_to_be_rung()? {
+            self.bell.ring();
+        }
+        Ok(())
+    }
+}
+
+impl RendererEnd {
+    /// Wakes the device if it sleeps.
+    pub(super) fn ring(&self) -> Result<(), LinkError> {
+        if self.reports.is_to_be_rung()? {
+            self.bell.ring();
+        }
+        Ok(())
+    }
+}
+
+fn rings(memory: Arc<SharedMemory>) -> io::Result<(Ring, Ring)> {
+    let orders = Ring::new(Arc::clone(&memory), 0, ORDERS)?;
+    let reports = Ring::new(memory, Ring::footprint(ORDERS), REPORTS)?;
+    Ok((orders, reports))
+}
+
+fn pair(kind: SocketType) -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(socketpair(
+        AddressFamily::UNIX,
+        kind,
+        SocketFlags::CLOEXEC,
+        None,
+    )?)
+}
+
+impl AsFd for DeviceEnd {
+    /// Readable when the renderer has rung.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+}
