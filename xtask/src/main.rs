@@ -85,6 +85,7 @@ fn run(task: Task) -> Result<()> {
         Task::Lab { print } => {
             setup::ensure(setup::Scope::Lab, false)?;
             let lab = lab::ensure()?;
+            lab::ensure_programs()?;
             report::say(if print {
                 lab.describe()
             } else {

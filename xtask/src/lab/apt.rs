@@ -4,7 +4,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -156,6 +156,15 @@ impl Apt {
     ///
     /// When the download or the unpacking fails.
     pub fn unpack(&self, package: &str, place: &Path) -> Result<()> {
+        self.unpack_without(package, place, &[])
+    }
+
+    /// The same without the files that one of the patterns `without` fits.
+    ///
+    /// # Errors
+    ///
+    /// When the download or the unpacking fails.
+    pub fn unpack_without(&self, package: &str, place: &Path, without: &[&str]) -> Result<()> {
         let download = place.with_extension("deb.d");
         fs::create_dir_all(&download)?;
         report::run_logged(
@@ -169,10 +178,24 @@ impl Apt {
             .map(|entry| entry.path())
             .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
             .with_context(|| format!("Looking for the downloaded package {package}"))?;
-        report::run_logged(
-            Command::new("dpkg-deb").arg("-x").arg(archive).arg(place),
-            &self.log,
-        )?;
+        fs::create_dir_all(place)?;
+        let mut files = Command::new("dpkg-deb")
+            .arg("--fsys-tarfile")
+            .arg(archive)
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("Starting dpkg-deb")?;
+        let unpacked = Command::new("tar")
+            .args(["--extract", "--no-same-owner", "--directory"])
+            .arg(place)
+            .args(without.iter().map(|pattern| format!("--exclude={pattern}")))
+            .stdin(files.stdout.take().context("Reading from dpkg-deb")?)
+            .status()
+            .context("Starting tar")?;
+        let read = files.wait()?;
+        if !unpacked.success() || !read.success() {
+            bail!("Unpacking {package}: dpkg-deb ended with {read}, tar with {unpacked}");
+        }
         fs::remove_dir_all(&download)?;
         Ok(())
     }

@@ -1,13 +1,14 @@
 //! The lab: real guests, and a machine with udmabuf, for computers that have neither.
 //!
-//! Three artefacts, each in a folder of the cache that is named by a hash of all that goes into it,
+//! Artefacts, each in a folder of the cache that is named by a hash of all that goes into it,
 //! so that a second run does nothing and a changed input makes a new one beside the old:
-//! a User Mode Linux kernel ([`kernel`]), a Debian testing file system ([`tree`]) and a stock Debian
-//! kernel for QEMU ([`stock`]).
+//! a User Mode Linux kernel ([`kernel`]), a Debian testing file system ([`tree`]), a stock Debian
+//! kernel for QEMU ([`stock`]), and, where a test needs them, large programs for guests ([`programs`]).
 
 mod apt;
 mod cpio;
 mod kernel;
+mod programs;
 mod stock;
 mod tree;
 
@@ -54,7 +55,7 @@ pub fn ensure() -> Result<Lab> {
     let tree = cache.ensure(
         "tree",
         &[&packages, tree::INIT, tree::QEMU, tree::PEER, tree::VERSION],
-        "the Debian testing file system (about a minute, 330 MB to download, 1 GB on disk)",
+        "the Debian testing file system (about 90 seconds, 370 MB to download, 1.2 GB on disk)",
         tree::build,
     )?;
     let modules = stock::MODULES.join(" ");
@@ -78,6 +79,21 @@ pub fn ensure() -> Result<Lab> {
         vmlinuz: stock.join("vmlinuz"),
         initrd: stock.join("initrd.gz"),
     })
+}
+
+/// Builds the programs that only some tests run, where they are missing, and returns the root of their files.
+///
+/// # Errors
+///
+/// When a download fails.
+pub fn ensure_programs() -> Result<PathBuf> {
+    let programs = Cache::open()?.ensure(
+        "programs",
+        &[&programs::inputs(), programs::VERSION],
+        "a game and a test suite for guests (about 30 seconds, 460 MB to download, 560 MB on disk)",
+        programs::build,
+    )?;
+    Ok(programs.join("root"))
 }
 
 impl Lab {

@@ -31,8 +31,10 @@ pub const PACKAGES: &[&str] = &[
     // OpenGL on the CPU.
     "libegl1",
     "libegl-mesa0",
+    "libgl1",
     "libgl1-mesa-dri",
     "libgles2",
+    "libglx-mesa0",
     // Guests' programs and clients of the compositor.
     "foot",
     "fonts-dejavu-core",
@@ -55,6 +57,17 @@ pub const PACKAGES: &[&str] = &[
     "libepoxy0",
     "libvirglrenderer1",
     "qemu-system-x86",
+    // Three dimensions: what draws for guests, what says which OpenGL and Vulkan there is, and what draws in guests.
+    "virgl-server",
+    "mesa-vulkan-drivers",
+    "mesa-utils-bin",
+    "vulkan-tools",
+    "glmark2-es2-drm",
+    "glmark2-es2-wayland",
+    "ioquake3",
+    // For the test suite of [`super::programs`].
+    "libwaffle-1-0",
+    "libxcb-dri2-0",
 ];
 
 /// First process of a User Mode Linux machine.

@@ -1,7 +1,7 @@
 //! Tests with whole machines: unmodified drivers, real VMMs, and a host with udmabuf.
 //!
 //! [`uml`] and [`qemu`] run guests on this machine; [`host`] starts a User Mode Linux machine and
-//! there, as [`inside`], the same harness ([`compositor`]) with guests of its own.
+//! there, as [`inside`], the same harness ([`compositor`]) with guests of its own. [`three_d`] is about what guests draw.
 
 mod compositor;
 mod console;
@@ -18,7 +18,9 @@ mod picture;
 mod qemu;
 mod qmp;
 mod reference;
+mod three_d;
 mod uml;
+mod venus;
 
 pub use self::{compositor::Compositor, modes::MODES, picture::Picture};
 
@@ -62,9 +64,12 @@ const TESTS: &[(&str, Test)] = &[
     ),
     ("qemu resize", qemu::resize),
     ("qemu hands", hands::qemu),
+    ("qemu venus", venus::run),
     ("udmabuf software guest", host::software_guest),
     ("udmabuf nested guest", host::nested_guest),
     ("shared memory without udmabuf", host::shared_memory),
+    ("udmabuf drawn guest", host::drawn_guest),
+    ("drawn guest read back", host::read_back),
     ("kms tools", kms::tools),
     ("kms guest on the primary plane", kms::plane),
     ("kms cursor plane", kms::pointer),
@@ -88,6 +93,13 @@ const TESTS: &[(&str, Test)] = &[
     ("desktop nested on x11", desktop::nested_on_x11),
     ("desktop guest", desktop_guest::run),
     ("libvirt domain", libvirt::domain),
+    ("uml 3d programs", three_d::programs),
+    ("uml 3d glmark2", three_d::glmark),
+    ("uml 3d openarena", three_d::game),
+    ("uml 3d piglit", three_d::piglit),
+    ("uml 3d two guests", three_d::two_guests),
+    ("uml 3d four guests", three_d::four_guests),
+    ("uml 3d renderer killed", three_d::killed),
     ("machine of qemu", machine::qemu),
     ("machine of uml", machine::uml),
 ];
@@ -96,6 +108,7 @@ const TESTS: &[(&str, Test)] = &[
 const NOT_YET: &[(&str, Test)] = &[
     ("kms sixty hertz", kms::sixty),
     ("kms nested page flips", kms::nested_flips),
+    ("uml 3d glmark2 ratios", three_d::glmark_ratios),
 ];
 
 /// Runs them.

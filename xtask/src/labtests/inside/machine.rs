@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 use protocols::ipc::PresentPath;
 
-use super::{Memory, software_guest};
+use super::{Memory, drawn_guest, software_guest};
 use crate::{
     lab::Lab,
     labtests::{Place, compositor::Compositor, list, picture::smpte, quoted, uml},
@@ -31,6 +31,10 @@ pub enum Test {
     NestedGuest,
     /// The same pictures where nothing can be shared as a dma-buf
     SharedMemory,
+    /// What the host draws for a guest is shown as it is
+    DrawnGuest,
+    /// What the host draws for a guest, read back where it can't be shared
+    ReadBack,
 }
 
 impl Test {
@@ -71,6 +75,8 @@ pub fn run(test: Test, lucarne: &Path, uml: PathBuf, tree: PathBuf) -> Result<()
             )?;
             format!("blob {blob}; 2D {flat}")
         }
+        Test::DrawnGuest => drawn(&place, lucarne, Sharing::Dmabuf)?,
+        Test::ReadBack => drawn(&place, lucarne, Sharing::SharedMemory)?,
     };
     report::say(note);
     Ok(())
@@ -167,6 +173,60 @@ fn verdict(compositor: &Compositor, memory: Memory, sharing: Sharing) -> Result<
             );
         }
     }
+    Ok(note)
+}
+
+/// A software guest whose pictures are drawn here.
+fn drawn(place: &Place, lucarne: &Path, sharing: Sharing) -> Result<String> {
+    let folder = place.guest("drawn", "")?;
+    let program = std::env::current_exe()?;
+    let arguments = [
+        "inside".to_owned(),
+        "drawn-guest".to_owned(),
+        "{socket}".to_owned(),
+        folder.0.display().to_string(),
+    ];
+    let mode = format!("{}x{}", software_guest::SIZE.0, software_guest::SIZE.1);
+    let config = format!(
+        "[guest.guest]\nscanouts = [{mode:?}]\nrestart = \"never\"\ngpu = \"virgl\"\n\
+         vmm = {{ kind = \"custom\", program = {}, arguments = {} }}\n",
+        quoted(&program.display().to_string()),
+        list(&arguments),
+    );
+    let compositor = Compositor::start(
+        lucarne,
+        &place.folder.join("host-drawn"),
+        &place.log,
+        &config,
+        &[&format!("{mode}@60")],
+        &sharing.renderer(),
+    )?;
+    for step in 0..drawn_guest::STEPS {
+        folder.signal(&format!("step{step}"))?;
+        let expected = drawn_guest::expected(step);
+        compositor
+            .expect_picture("guest", 0, &expected, if step == 0 { FIRST } else { SOON })
+            .with_context(|| format!("Step {step} of the guest that the host draws for"))?;
+        for output in compositor.outputs()? {
+            compositor.expect_output(&output, &expected, SOON)?;
+        }
+    }
+    let stats = compositor.stats("guest", 0)?;
+    let note = format!("{}, {} bytes copied", uml::way(&stats), stats.bytes_copied);
+    let code = stats.reason.as_ref().map(|reason| reason.code.as_str());
+    match sharing {
+        Sharing::Dmabuf => ensure!(
+            stats.path == PresentPath::DmabufSampled && stats.bytes_copied == 0,
+            "What the host drew is to be shown as it is: {note}"
+        ),
+        Sharing::SharedMemory => ensure!(
+            matches!(stats.path, PresentPath::SharedMemory | PresentPath::Copy)
+                && code == Some("not_exported"),
+            "What the host drew is to be read back, with the reason named: {note}, {code:?}"
+        ),
+    }
+    folder.signal("done")?;
+    compositor.quit()?;
     Ok(note)
 }
 

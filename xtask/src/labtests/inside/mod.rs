@@ -5,6 +5,7 @@ mod console;
 mod crowd;
 mod cursor;
 pub mod desktop;
+mod drawn_guest;
 pub mod hands;
 mod ioctl;
 pub mod kms;
@@ -38,6 +39,13 @@ pub enum Program {
         /// What its pictures are made of
         #[arg(value_enum)]
         memory: Memory,
+    },
+    /// A guest in user space: has the host draw its pictures
+    DrawnGuest {
+        /// The device's socket
+        socket: PathBuf,
+        /// Where the test and the guest exchange files
+        folder: PathBuf,
     },
     /// On a host with udmabuf: one test with guests of its own
     Machine {
@@ -131,6 +139,7 @@ pub fn run(program: Program) -> Result<()> {
             folder,
             memory,
         } => software_guest::run(&socket, &folder, memory),
+        Program::DrawnGuest { socket, folder } => drawn_guest::run(&socket, &folder),
         Program::Machine { test, files } => {
             machine::run(test, &files.lucarne, files.uml, files.tree)
         }

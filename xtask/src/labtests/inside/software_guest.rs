@@ -87,7 +87,8 @@ pub fn run(socket: &Path, folder: &Path, memory: Memory) -> Result<()> {
     wait(folder, "done")
 }
 
-fn part() -> Rect {
+/// [`PART`] as a rectangle.
+pub fn part() -> Rect {
     let number = |value: usize| u32::try_from(value).unwrap_or_default();
     let (left, top, width, height) = PART;
     Rect {
@@ -103,7 +104,12 @@ fn draw(driver: &Driver, backing: &Backing, picture: &Picture) -> Result<()> {
     Ok(())
 }
 
-fn wait(folder: &Path, file: &str) -> Result<()> {
+/// Waits for a file in `folder`.
+///
+/// # Errors
+///
+/// When it does not come in time.
+pub fn wait(folder: &Path, file: &str) -> Result<()> {
     until(Duration::from_secs(60), || {
         Ok(folder.join(file).exists().then_some(()))
     })
