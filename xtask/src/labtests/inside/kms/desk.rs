@@ -9,8 +9,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use drm::{Device as _, VblankWaitFlags, VblankWaitTarget};
+use drm::{Device as _, VblankWaitFlags, VblankWaitReply, VblankWaitTarget};
 use protocols::ipc::{Answer, Output, Request};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::{
     card::Card,
@@ -255,6 +256,19 @@ impl Plane {
     }
 }
 
+/// The time on `CLOCK_MONOTONIC`, on which vblanks are told.
+///
+/// # Errors
+///
+/// Never, on a clock that counts from boot.
+pub fn monotonic() -> Result<Duration> {
+    let now = clock_gettime(ClockId::Monotonic);
+    Ok(Duration::new(
+        now.tv_sec.try_into()?,
+        now.tv_nsec.try_into()?,
+    ))
+}
+
 /// Counts vblanks beside the kiosk. Not before it is the card's master: the first who opens a card is.
 pub struct Vblanks {
     card: Card,
@@ -289,16 +303,26 @@ impl Vblanks {
     ///
     /// When the CRTC is off.
     pub fn last(&self) -> Result<(u32, Duration)> {
-        let reply = self.card.wait_vblank(
-            VblankWaitTarget::Relative(0),
-            VblankWaitFlags::empty(),
-            self.pipe,
-            0,
-        )?;
+        let reply = self.wait(0)?;
         let time = reply
             .time()
             .context("The kernel tells no time of a vblank")?;
         Ok((reply.frame(), time))
+    }
+
+    /// Waits for the next one; its number.
+    ///
+    /// # Errors
+    ///
+    /// When the CRTC is off.
+    pub fn next(&self) -> Result<u32> {
+        Ok(self.wait(1)?.frame())
+    }
+
+    fn wait(&self, vblanks: u32) -> Result<VblankWaitReply> {
+        let target = VblankWaitTarget::Relative(vblanks);
+        let flags = VblankWaitFlags::empty();
+        Ok(self.card.wait_vblank(target, flags, self.pipe, 0)?)
     }
 }
 

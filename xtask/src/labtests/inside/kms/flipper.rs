@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use drm::control::{Device as _, Event};
 use serde::{Deserialize, Serialize};
 
-use super::{buffers::Buffer, card::Card, orders};
+use super::{buffers::Buffer, card::Card, orders, standstill::Watch};
 use crate::{labtests::picture::Picture, report};
 
 /// What was shown.
@@ -18,11 +18,30 @@ use crate::{labtests::picture::Picture, report};
 pub struct Rate {
     /// Vblanks at which a new frame appeared.
     pub fresh: u32,
-    /// All vblanks in that time.
+    /// All vblanks in that time, but for those at which the machine stood still.
     pub vblanks: u32,
+    /// How many those were.
+    pub still: u32,
 }
 
 impl Rate {
+    /// So many new frames while `vblanks` passed, with the machine standing still at some of them.
+    ///
+    /// # Errors
+    ///
+    /// When that was so often that nothing can be said.
+    pub fn new(fresh: u32, vblanks: u32, still: u32) -> Result<Self> {
+        ensure!(
+            still < vblanks / 20,
+            "The machine stood still at {still} of {vblanks} vblanks; nothing can be measured on it"
+        );
+        Ok(Self {
+            fresh,
+            vblanks: vblanks - still,
+            still,
+        })
+    }
+
     /// Part of the vblanks with a new frame.
     pub fn share(self) -> f64 {
         f64::from(self.fresh) / f64::from(self.vblanks.max(1))
@@ -33,6 +52,7 @@ impl Rate {
         Self {
             fresh: self.fresh + other.fresh,
             vblanks: self.vblanks + other.vblanks,
+            still: self.still + other.still,
         }
     }
 }
@@ -78,6 +98,7 @@ fn flip(
     }
     let (_, first) = buffers.first().context("Flipping no buffers at all")?;
     card.light(&head, mode, *first)?;
+    let watch = Watch::start(node, head.pipe)?;
     let started = Instant::now();
     let mut seen: Option<(u32, u32)> = None;
     let mut fresh = 0;
@@ -97,10 +118,7 @@ fn flip(
     let (start, end) = seen.context("Nothing was shown")?;
     ensure!(end > start, "The kernel counted no vblanks");
     // The first event only says where counting begins.
-    Ok(Rate {
-        fresh: fresh - 1,
-        vblanks: end - start,
-    })
+    Rate::new(fresh - 1, end - start, watch.end()?)
 }
 
 /// Waits for the flip that is under way; the number of its vblank.

@@ -23,6 +23,7 @@ mod pointer;
 pub mod seat;
 mod seats;
 mod sixty;
+mod standstill;
 mod state;
 mod tools;
 pub mod udev;

@@ -14,6 +14,7 @@ use super::{
     crc::{self, Crcs},
     desk::{self, Desk, FIRST, PREFERRED, SOON, Vblanks},
     flipper::Rate,
+    standstill::Watch,
     vkms::{Planes, Vkms},
 };
 use crate::{
@@ -63,6 +64,11 @@ pub fn pattern(desk: &Desk) -> Result<String> {
 }
 
 /// The guest's page flips are nearly as many as the bare program's.
+///
+/// Measured, they are 68 to 73 in 100, and 85 to 88 where all programs of the host machine run in real time: most of
+/// what is missing is time that the machine in the machine has to wait for a processor. About every 21 flips the host
+/// stands still for some 11 ms besides; period and place are those of the kernel taking away vkms' maps of framebuffers
+/// that are gone, 16384 pages in one go.
 pub fn flips(desk: &Desk) -> Result<String> {
     let card = Vkms::new("flips", 1, Planes::MANY)?;
     let lab = lab(desk);
@@ -84,15 +90,13 @@ pub fn flips(desk: &Desk) -> Result<String> {
     })
     .with_context(|| format!("Waiting for page flips; the guest said {}", flips.printed()))?;
     let vblanks = Vblanks::of(&card.node, 0)?;
+    let watch = Watch::start(&card.node, 0)?;
     let (first, start) = (kiosk.compositor.stats("guest", 0)?, vblanks.now()?);
     thread::sleep(TIME);
     let (last, end) = (kiosk.compositor.stats("guest", 0)?, vblanks.now()?);
     let presented = last.frames_presented - first.frames_presented;
     let zero_copy = last.frames_zero_copy - first.frames_zero_copy;
-    let nested = Rate {
-        fresh: u32::try_from(presented)?,
-        vblanks: end - start,
-    };
+    let nested = Rate::new(u32::try_from(presented)?, end - start, watch.end()?)?;
     flips.signal("done")?;
     flips.wait_for_end(SOON)?;
     kiosk.compositor.quit()?;

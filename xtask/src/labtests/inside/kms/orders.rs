@@ -101,6 +101,10 @@ pub enum Outcome {
     Failed(String),
 }
 
+/// A flush that was answered after this long may have been answered only so that the guest goes on: Linux itself
+/// goes on after 50 ms, whether the frame is on the screen or not, and the device lets a guest go before that.
+pub const UNSEEN: Duration = Duration::from_millis(45);
+
 /// What happened at once on an input device: kind, code and value of each event.
 pub type Frame = Vec<(u16, u16, i32)>;
 
@@ -118,6 +122,9 @@ pub struct Pace {
     pub moves: u32,
     /// Microseconds from a flush to its answer: of 50, 90 and 99 of a hundred frames at most.
     pub micros: [u64; 3],
+    /// When pictures were drawn without knowing whether the one before is seen, see [`UNSEEN`]: beginnings and
+    /// ends, in microseconds of `CLOCK_MONOTONIC`.
+    pub unseen: Vec<(u64, u64)>,
 }
 
 /// The picture `number` of the pattern.

@@ -20,8 +20,9 @@ use guest::{
 use protocols::virtio_gpu::Format;
 
 use super::{
+    desk::monotonic,
     evdev::Hands,
-    orders::{self, HOTSPOT, Order, Outcome, POINTER, Pace},
+    orders::{self, HOTSPOT, Order, Outcome, POINTER, Pace, UNSEEN},
 };
 use crate::labtests::inside::Memory;
 
@@ -216,14 +217,21 @@ impl Painter {
         };
         let mut pace = Pace::default();
         let mut times = Vec::new();
+        let mut is_seen = true;
         let started = Instant::now();
         while started.elapsed() < time {
+            let begun = monotonic()?;
             let ticket = match turn.next() {
                 Some(image) => screen.flip(driver, image)?,
                 None => screen.flip_drawn(driver)?,
             };
             let ticket = ticket.context("The frame has no fence")?;
-            match wait(driver, ticket, hand.as_mut())? {
+            if !is_seen {
+                pace.unseen.push((micros(begun)?, micros(monotonic()?)?));
+            }
+            let took = wait(driver, ticket, hand.as_mut())?;
+            is_seen = took.is_some_and(|took| took < UNSEEN);
+            match took {
                 Some(took) => {
                     pace.frames += 1;
                     times.push(micros(took)?);
