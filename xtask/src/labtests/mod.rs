@@ -109,6 +109,7 @@ const NOT_YET: &[(&str, Test)] = &[
     ("kms sixty hertz", kms::sixty),
     ("kms nested page flips", kms::nested_flips),
     ("uml 3d glmark2 ratios", three_d::glmark_ratios),
+    ("uml 3d cost of a process", three_d::process),
 ];
 
 /// Runs them.

@@ -59,7 +59,7 @@ const LASTS: &str = "2.0";
 /// From an order to its result. The scene `terrain` takes two seconds for a frame on the CPU.
 const SCENE: Duration = Duration::from_secs(60);
 
-const SOON: Duration = Duration::from_secs(10);
+pub(super) const SOON: Duration = Duration::from_secs(10);
 
 /// How fast a guest has to be, as a part of the native rate: the scene in the middle, and the slowest.
 const MEDIAN: f64 = 0.9;
@@ -81,7 +81,7 @@ done
 const ON_SCREEN: &str = "--visual-config red=8:green=8:blue=8:alpha=0";
 
 /// Into memory.
-const OFF_SCREEN: &str = "--off-screen";
+pub(super) const OFF_SCREEN: &str = "--off-screen";
 
 /// Every scene is drawn without an error, on the guest's screen; how fast is reported.
 pub fn run(bench: &Bench, place: &Place) -> Result<String> {
@@ -145,7 +145,7 @@ fn words(scenes: &[Scene]) -> String {
 
 fn measure(bench: &Bench, place: &Place, way: &str) -> Result<Vec<Scene>> {
     let size = format!("{}x{}", SIZE.0, SIZE.1);
-    let folder = place.guest("guest", &format!("way='{way}'\n{DRAW}"))?;
+    let folder = place.guest("guest", &drawing(way))?;
     let compositor = start(
         bench,
         place,
@@ -166,8 +166,7 @@ fn measure(bench: &Bench, place: &Place, way: &str) -> Result<Vec<Scene>> {
         )?;
         let native =
             frame_time(&native, "llvmpipe").with_context(|| format!("Drawing {name} natively"))?;
-        let guest = in_guest(&folder, number, &order)
-            .and_then(|printed| frame_time(&printed, "virgl"))
+        let guest = draw(&folder, number, &order)
             .with_context(|| format!("Drawing {name} in the guest"))?;
         scenes.push(Scene {
             name,
@@ -181,13 +180,19 @@ fn measure(bench: &Bench, place: &Place, way: &str) -> Result<Vec<Scene>> {
     Ok(scenes)
 }
 
-fn in_guest(folder: &GuestFolder, number: usize, order: &str) -> Result<String> {
+/// The program of a guest that draws, one scene after the other, what [`draw`] tells it.
+pub(super) fn drawing(way: &str) -> String {
+    format!("way='{way}'\n{DRAW}")
+}
+
+/// Has a guest draw its next scene; the time of a frame in milliseconds.
+pub(super) fn draw(folder: &GuestFolder, number: usize, order: &str) -> Result<f64> {
     let new = folder.file("order.new");
     fs::write(&new, order)?;
     fs::rename(new, folder.file(&format!("order{number}")))?;
     let result = format!("result{number}");
     folder.wait_for(&result, SCENE)?;
-    Ok(fs::read_to_string(folder.file(&result))?)
+    frame_time(&fs::read_to_string(folder.file(&result))?, "virgl")
 }
 
 /// The time of a frame in what glmark2 printed, if it was drawn by `renderer` and nothing went wrong.

@@ -9,6 +9,7 @@ mod game;
 mod glmark;
 mod killed;
 mod piglit;
+mod process;
 mod programs;
 mod session;
 
@@ -18,6 +19,7 @@ pub use self::{
     glmark::{ratios as glmark_ratios, run as glmark},
     killed::run as killed,
     piglit::run as piglit,
+    process::run as process,
     programs::run as programs,
 };
 
@@ -76,13 +78,26 @@ struct Machine<'a> {
 
 /// Starts `lucarne headless` with these guests, all on one output.
 fn start(bench: &Bench, place: &Place, machines: &[Machine<'_>]) -> Result<Compositor> {
+    start_with(bench, place, "host", machines, &[])
+}
+
+/// The same, in a folder of this name and with these variables besides.
+fn start_with(
+    bench: &Bench,
+    place: &Place,
+    name: &str,
+    machines: &[Machine<'_>],
+    environment: &[(&str, &str)],
+) -> Result<Compositor> {
     let config: String = machines
         .iter()
         .map(|machine| section(&bench.lab, machine))
         .collect();
     Compositor::run(
-        in_tree(&bench.lab, &bench.lucarne).arg("headless"),
-        &place.folder.join("host"),
+        in_tree(&bench.lab, &bench.lucarne)
+            .arg("headless")
+            .envs(environment.iter().copied()),
+        &place.folder.join(format!("host-{name}")),
         &place.log,
         &config,
         &["--output", &format!("{}x{}@60", SIZE.0, SIZE.1)],
