@@ -18,9 +18,10 @@ use gpu_device::{
         BufferId, CursorImage, CursorUpdate, Display as _, DisplayEvent, Frame, FrameId,
         PixelLayout, PixelMemory, Refused, ScanoutId, wayland::WaylandDisplay,
     },
-    gpu::{Context, Gpu, NoHostVisible, Options, Reply},
+    gpu::{Context, Gpu, Options, Reply},
     memory::{DmaBufMaker, GuestRam, Piece, Udmabuf},
     renderer::NoRenderer,
+    vhost_user::window::Window,
 };
 use protocols::{
     edid::Edid,
@@ -105,7 +106,7 @@ impl Desk {
                 ram: &GuestRam::default(),
                 display: &mut self.display,
                 renderer: &mut NoRenderer::default(),
-                window: &mut NoHostVisible,
+                window: &mut Window::new(0),
                 now: Instant::now(),
             };
             self.gpu.handle_display(event, &mut context);
@@ -136,7 +137,7 @@ impl Desk {
             ram: &GuestRam::default(),
             display: &mut self.display,
             renderer: &mut NoRenderer::default(),
-            window: &mut NoHostVisible,
+            window: &mut Window::new(0),
             now: Instant::now(),
         };
         let command = Command::GetEdid { scanout: 0 };
@@ -263,7 +264,7 @@ fn a_guest_is_told_that_its_monitor_is_unplugged_and_plugged_in() {
             ram: &GuestRam::default(),
             display: &mut desk.display,
             renderer: &mut NoRenderer::default(),
-            window: &mut NoHostVisible,
+            window: &mut Window::new(0),
             now: Instant::now(),
         };
         let command = Command::GetDisplayInfo;

@@ -10,6 +10,7 @@ use protocols::ipc::{GuestRenderer, RendererKind, device::DeviceEvent};
 
 use super::{DeviceError, HostDisplay, Process, process::watch};
 use crate::{
+    gpu::HostVisible as _,
     renderer::{
         Capset, NoRenderer, Renderer, RendererEvent, Versions,
         choice::{self, Choice, GpuKind, Impossible, Lack, Machine, Missing, Offer, Start, Wanted},
@@ -190,7 +191,6 @@ impl<D: HostDisplay + 'static> Process<D> {
     /// # Errors
     /// It does not.
     pub(super) fn check_window(&self, vmm: &str) -> Result<(), Impossible> {
-        use crate::gpu::HostVisible as _;
         if self.report.kind == RendererKind::Venus && self.around.window.size() == 0 {
             let vmm = vmm.to_owned();
             return Err(Impossible::NoWindow { vmm });

@@ -33,18 +33,3 @@ pub trait HostVisible: Debug {
     /// Asks the VMM to take memory out of the window: exactly what one [`HostVisible::map`] put there.
     fn unmap(&mut self, ticket: Ticket, offset: u64, len: u64);
 }
-
-/// No window.
-#[derive(Debug, Default)]
-pub struct NoHostVisible;
-
-impl HostVisible for NoHostVisible {
-    fn size(&self) -> u64 {
-        0
-    }
-
-    // The core asks for nothing where there is no window.
-    fn map(&mut self, _: Ticket, _: Mapping) {}
-
-    fn unmap(&mut self, _: Ticket, _: u64, _: u64) {}
-}

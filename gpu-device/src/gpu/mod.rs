@@ -70,7 +70,7 @@ use stats::stats_of;
 use three_d::ThreeD;
 
 pub use features::offered;
-pub use host_visible::{HostVisible, Mapping, NoHostVisible};
+pub use host_visible::{HostVisible, Mapping};
 pub use modes::Mode;
 pub use plug::PlugError;
 pub use quota::Limits;
