@@ -126,8 +126,8 @@ impl RendererEnd {
 }
 
 impl DeviceEnd {
-    /// Wakes the renderer if it sleeps.
-    pub(super) fn ring(&self) -> Result<(), LinkError> {
+    /// Wakes the renderer if it sleeps and something was sent.
+    pub(super) fn ring(&mut self) -> Result<(), LinkError> {
         if self.orders.is_to_be_rung()? {
             self.bell.ring();
         }
@@ -136,8 +136,8 @@ impl DeviceEnd {
 }
 
 impl RendererEnd {
-    /// Wakes the device if it sleeps.
-    pub(super) fn ring(&self) -> Result<(), LinkError> {
+    /// Wakes the device if it sleeps and something was sent.
+    pub(super) fn ring(&mut self) -> Result<(), LinkError> {
         if self.reports.is_to_be_rung()? {
             self.bell.ring();
         }
@@ -164,5 +164,48 @@ impl AsFd for DeviceEnd {
     /// Readable when the renderer has rung.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.bell.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    use super::*;
+
+    /// Whether a bell was rung and not heard yet.
+    fn rings(bell: &Bell) -> bool {
+        let mut watched = [PollFd::from_borrowed_fd(bell.as_fd(), PollFlags::IN)];
+        poll(&mut watched, Some(&Timespec::default())).unwrap() == 1
+    }
+
+    #[test]
+    fn who_wakes_without_anything_to_say_does_not_wake_the_other() {
+        let (mut device, socket) = lay().unwrap();
+        let mut renderer = RendererEnd::open(socket).unwrap();
+        let mut report = Vec::new();
+
+        assert!(renderer.orders.sleeps().unwrap());
+        device.orders.send(b"order", &[], Vec::new()).unwrap();
+        device.ring().unwrap();
+        assert!(rings(&renderer.bell));
+        renderer.bell.hear().unwrap();
+        assert!(renderer.orders.peek().unwrap().is_some());
+        renderer.orders.advance().unwrap();
+        renderer.ring().unwrap();
+        assert!(!rings(&device.bell), "nothing is answered yet");
+
+        assert!(renderer.orders.sleeps().unwrap());
+        renderer.reports.send(b"one", &[], Vec::new()).unwrap();
+        renderer.reports.send(b"two", &[], Vec::new()).unwrap();
+        renderer.ring().unwrap();
+        assert!(rings(&device.bell));
+        device.bell.hear().unwrap();
+        while device.reports.take(&mut report).unwrap() {}
+        assert!(device.reports.sleeps().unwrap());
+        device.ring().unwrap();
+        assert!(!rings(&renderer.bell), "nothing more is ordered");
+        renderer.ring().unwrap();
+        assert!(!rings(&device.bell), "nothing more is answered");
     }
 }

@@ -18,6 +18,9 @@ pub(crate) struct Sender {
     socket: OwnedFd,
     /// What found no room, the oldest first. As long as there is something, all else goes behind it.
     waiting: VecDeque<Waiting>,
+    /// Whether something was sent since [`Self::is_to_be_rung`] was asked. Without that the other end, which rings
+    /// back as soon as it wakes, and this one would wake each other for ever.
+    unheard: bool,
 }
 
 #[derive(Debug)]
@@ -32,6 +35,7 @@ impl Sender {
             ring,
             socket,
             waiting: VecDeque::new(),
+            unheard: false,
         }
     }
 
@@ -95,12 +99,12 @@ impl Sender {
         Ok(self.ring.consumed()?)
     }
 
-    /// Whether the other end sleeps and has to be woken.
+    /// Whether the other end sleeps and has to be woken for what was sent.
     ///
     /// # Errors
     /// None in practice.
-    pub(super) fn is_to_be_rung(&self) -> Result<bool, LinkError> {
-        Ok(self.ring.consumer_sleeps()?)
+    pub(super) fn is_to_be_rung(&mut self) -> Result<bool, LinkError> {
+        Ok(std::mem::take(&mut self.unheard) && self.ring.consumer_sleeps()?)
     }
 
     /// `false` where there is no room for it now. Then the other end rings once there is.
@@ -111,7 +115,9 @@ impl Sender {
         descriptors: &[OwnedFd],
     ) -> Result<bool, LinkError> {
         if descriptors.is_empty() {
-            return Ok(self.ring.push(first, second)?);
+            let sent = self.ring.push(first, second)?;
+            self.unheard |= sent;
+            return Ok(sent);
         }
         // Descriptors must not go before it is clear that the message can go, too.
         let length = first.len().saturating_add(second.len());
@@ -119,7 +125,10 @@ impl Sender {
             return Ok(false);
         }
         match self.ring.push(first, second)? {
-            true => Ok(true),
+            true => {
+                self.unheard = true;
+                Ok(true)
+            }
             // There was room a moment ago, and only this end takes any.
             false => Err(LinkError::Broken),
         }

@@ -25,7 +25,7 @@ use super::{
 };
 
 /// How often fences are looked at where no descriptor tells of them, and while orders come one after
-/// the other.
+/// the other. No answer waits longer for the device to be woken, but for the order that is being carried out.
 const LOOK: Duration = Duration::from_millis(1);
 
 /// How often contexts are looked after while fences are awaited.
@@ -73,8 +73,8 @@ impl<B: Backend> Service<B> {
     pub(super) fn run(mut self) -> Result<(), LinkError> {
         loop {
             while self.take_order()? {
-                if !self.fences.is_empty() && self.looked.elapsed() >= LOOK {
-                    self.look_at_fences()?;
+                if self.looked.elapsed() >= LOOK {
+                    self.look_up()?;
                 }
             }
             self.answer_reached()?;
@@ -166,6 +166,16 @@ impl<B: Backend> Service<B> {
         self.answer_all(due)
     }
 
+    /// Looks up from orders that come one after the other. (The device is not woken for each: it would take the
+    /// processor on which this one draws.)
+    fn look_up(&mut self) -> Result<(), LinkError> {
+        match self.fences.is_empty() {
+            true => self.looked = Instant::now(),
+            false => self.look_at_fences()?,
+        }
+        self.link.ring()
+    }
+
     fn look_at_fences(&mut self) -> Result<(), LinkError> {
         self.looked = Instant::now();
         if self.looked.saturating_duration_since(self.cared) >= CARE {
@@ -185,17 +195,12 @@ impl<B: Backend> Service<B> {
     }
 
     fn answer_all(&mut self, answers: impl IntoIterator<Item = Answer>) -> Result<(), LinkError> {
-        let mut any = false;
         for Answer { number, result } in answers {
             let (outcome, descriptors) = in_words(result);
             Report::Answer { number, outcome }.encode(&mut self.message);
             self.link.reports.send(&self.message, &[], descriptors)?;
-            any = true;
         }
-        match any {
-            true => self.link.ring(),
-            false => Ok(()),
-        }
+        Ok(())
     }
 
     /// Sleeps until there is something to do.
