@@ -141,35 +141,23 @@ impl Backing {
     /// # Errors
     /// Some of the bytes don't exist; nothing is copied.
     pub fn read(&self, offset: u64, target: &VolatileSlice<'_>) -> Result<(), OutOfBacking> {
-        let out = OutOfBacking {
-            offset,
-            len: target.len(),
-        };
-        let wanted = u64::try_from(target.len()).map_err(|_| out)?;
-        if offset.checked_add(wanted).is_none_or(|end| end > self.len) {
-            return Err(out);
+        self.reader().read(offset, target)
+    }
+
+    /// For many reads, each close to the one before.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader {
+            backing: self,
+            last: 0,
         }
-        let first = self
+    }
+
+    /// The number of the run that has the byte at `offset`, which is below the length.
+    fn segment_at(&self, offset: u64) -> usize {
+        let after = self
             .segments
             .partition_point(|segment| segment.at <= offset);
-        let mut from = offset;
-        let mut done = 0;
-        for segment in self.segments.iter().skip(first.saturating_sub(1)) {
-            let left = target.len().saturating_sub(done);
-            if left == 0 {
-                break;
-            }
-            let skip = from.saturating_sub(segment.at);
-            let run = usize::try_from(segment.len.saturating_sub(skip))
-                .unwrap_or(left)
-                .min(left);
-            let source = segment.slice(skip, run).ok_or(out)?;
-            let part = target.subslice(done, run).map_err(|_| out)?;
-            source.copy_to_volatile_slice(part);
-            done = done.saturating_add(run);
-            from = segment.at.saturating_add(segment.len);
-        }
-        Ok(())
+        after.saturating_sub(1)
     }
 
     /// Calls `make` with a range of bytes, rounded up to whole pages, as parts of files.
@@ -247,11 +235,94 @@ impl Backing {
 }
 
 impl Segment {
+    /// Where the run ends within the backing.
+    fn end(&self) -> u64 {
+        self.at.saturating_add(self.len)
+    }
+
     fn slice(&self, skip: u64, len: usize) -> Option<VolatileSlice<'_>> {
         let start = usize::try_from(self.inside.checked_add(skip)?).ok()?;
         self.mapping.get_slice(start, len).ok()
     }
 }
+
+/// Reads a [`Backing`] in several places. A picture's rows mostly lie in the run where the row before
+/// ended, or in the next one: a guest's list has thousands, which it need not search for each row.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    backing: &'a Backing,
+    /// Where the last read ended.
+    last: usize,
+}
+
+impl Reader<'_> {
+    /// See [`Backing::read`].
+    ///
+    /// # Errors
+    /// Some of the bytes don't exist; nothing is copied.
+    pub fn read(&mut self, offset: u64, target: &VolatileSlice<'_>) -> Result<(), OutOfBacking> {
+        let out = OutOfBacking {
+            offset,
+            len: target.len(),
+        };
+        let wanted = u64::try_from(target.len()).map_err(|_| out)?;
+        let end = offset.checked_add(wanted).ok_or(out)?;
+        if let Some(segment) = self.backing.segments.get(self.last)
+            && let Some(skip) = offset.checked_sub(segment.at)
+            && end <= segment.end()
+        {
+            let source = segment.slice(skip, target.len()).ok_or(out)?;
+            source.copy_to_volatile_slice(*target);
+            return Ok(());
+        }
+        if end > self.backing.len {
+            return Err(out);
+        }
+        self.go_to(offset);
+        self.read_on(offset, target).ok_or(out)
+    }
+
+    /// Reads from the run where `offset` is, and from those after it.
+    fn read_on(&mut self, offset: u64, target: &VolatileSlice<'_>) -> Option<()> {
+        let mut from = offset;
+        let mut done = 0;
+        while done < target.len() {
+            let segment = self.backing.segments.get(self.last)?;
+            let left = target.len().saturating_sub(done);
+            let skip = from.saturating_sub(segment.at);
+            let run = usize::try_from(segment.len.saturating_sub(skip))
+                .unwrap_or(left)
+                .min(left);
+            let source = segment.slice(skip, run)?;
+            source.copy_to_volatile_slice(target.subslice(done, run).ok()?);
+            done = done.saturating_add(run);
+            if done < target.len() {
+                self.last = self.last.saturating_add(1);
+                from = segment.end();
+            }
+        }
+        Some(())
+    }
+
+    /// Finds the run that has a byte: a few steps ahead, or else among all.
+    fn go_to(&mut self, offset: u64) {
+        let ahead = self.backing.segments.get(self.last..).unwrap_or_default();
+        if ahead.first().is_none_or(|segment| segment.at > offset) {
+            self.last = self.backing.segment_at(offset);
+            return;
+        }
+        for segment in ahead.iter().take(STEPS) {
+            if offset < segment.end() {
+                return;
+            }
+            self.last = self.last.saturating_add(1);
+        }
+        self.last = self.backing.segment_at(offset);
+    }
+}
+
+/// As many runs as a row of a picture may be long, if each is a page.
+const STEPS: usize = 8;
 
 /// A run of bytes in one file.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ mod ram;
 mod ring;
 mod udmabuf;
 
-pub use backing::{Backing, BackingError, OutOfBacking, page_size};
+pub use backing::{Backing, BackingError, OutOfBacking, Reader, page_size};
 pub use memfd::SharedMemory;
 pub use ram::GuestRam;
 pub use ring::{Broken, Consumer, InPlace, Producer, Ring};

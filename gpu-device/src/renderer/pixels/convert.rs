@@ -8,12 +8,22 @@ pub const PIXEL: u32 = 4;
 /// Turns pixels of a format into B, G, R, A (or unused) byte order, in place. An incomplete last
 /// pixel stays as it is.
 pub fn to_bgra(format: Format, pixels: &mut [u8]) {
-    let (pixels, _) = pixels.as_chunks_mut::<4>();
     match format {
         Format::Bgra8888 | Format::Bgrx8888 => {}
-        Format::Argb8888 | Format::Xrgb8888 => pixels.iter_mut().for_each(|p| p.reverse()),
-        Format::Rgba8888 | Format::Rgbx8888 => pixels.iter_mut().for_each(|p| p.swap(0, 2)),
-        Format::Abgr8888 | Format::Xbgr8888 => pixels.iter_mut().for_each(|p| p.rotate_left(1)),
+        Format::Argb8888 | Format::Xrgb8888 => each_word(pixels, u32::swap_bytes),
+        Format::Rgba8888 | Format::Rgbx8888 => each_word(pixels, |word| {
+            word & 0xff00_ff00 | (word >> 16) & 0xff | (word & 0xff) << 16
+        }),
+        Format::Abgr8888 | Format::Xbgr8888 => each_word(pixels, |word| word.rotate_right(8)),
+    }
+}
+
+/// Changes pixels as little-endian words: a compiler does several of those at a time, where bytes that
+/// are moved about go one by one.
+fn each_word(pixels: &mut [u8], change: impl Fn(u32) -> u32) {
+    let (pixels, _) = pixels.as_chunks_mut::<4>();
+    for pixel in pixels {
+        *pixel = change(u32::from_le_bytes(*pixel)).to_le_bytes();
     }
 }
 

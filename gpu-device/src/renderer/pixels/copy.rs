@@ -61,6 +61,7 @@ pub fn from_guest(
     row: &mut Vec<u8>,
 ) -> Result<u64, OutOfBacking> {
     let straight = is_stored_as_is(from.format);
+    let mut guest = from.backing.reader();
     let mut copied = 0_u64;
     for run in Runs::new(rect, to.stride, straight && from.stride == to.stride) {
         let Some(target) = to.run(&run) else { continue };
@@ -69,12 +70,11 @@ pub fn from_guest(
             .saturating_mul(from.stride.into())
             .saturating_add(from.offset);
         if straight {
-            from.backing.read(offset, &target)?;
+            guest.read(offset, &target)?;
         } else {
             // Through private memory, so that neither guest nor host sees pixels half converted.
             row.resize(target.len(), 0);
-            from.backing
-                .read(offset, &VolatileSlice::from(row.as_mut_slice()))?;
+            guest.read(offset, &VolatileSlice::from(row.as_mut_slice()))?;
             to_bgra(from.format, row);
             target.copy_from(row.as_slice());
         }

@@ -88,13 +88,20 @@ impl Region {
             .fold(0, |sum, rect| sum.saturating_add(rect.area()))
     }
 
+    /// Merges the two rectangles whose union has the fewest pixels that neither has.
     fn merge_closest(&mut self) {
+        // A guest that draws a lot comes here with each rectangle, hence the edges are taken once.
+        let mut all = [Edges::default(); MAX_RECTS + 1];
+        for (edges, rect) in all.iter_mut().zip(&self.rects) {
+            *edges = Edges::of(rect);
+        }
         let mut best: Option<(u64, usize, usize)> = None;
-        for (second, b) in self.rects.iter().enumerate() {
-            for (first, a) in self.rects.iter().enumerate().take(second) {
-                let candidate = (waste(a, b), first, second);
-                if best.is_none_or(|best| candidate < best) {
-                    best = Some(candidate);
+        for (second, b) in all.iter().enumerate().take(self.rects.len()) {
+            for (first, a) in all.iter().take(second).enumerate() {
+                let candidate = a.waste(b);
+                // Of equals the first pair, so that the same rectangles always give the same region.
+                if best.is_none_or(|(least, ..)| candidate < least) {
+                    best = Some((candidate, first, second));
                 }
             }
         }
@@ -107,11 +114,48 @@ impl Region {
     }
 }
 
+/// A rectangle that is not empty, by its edges.
+#[derive(Clone, Copy, Default)]
+struct Edges {
+    left: u64,
+    top: u64,
+    right: u64,
+    bottom: u64,
+    area: u64,
+}
+
+impl Edges {
+    fn of(rect: &Rect) -> Self {
+        Self {
+            left: rect.x.into(),
+            top: rect.y.into(),
+            right: rect.right(),
+            bottom: rect.bottom(),
+            area: rect.area(),
+        }
+    }
+
+    /// See [`waste`].
+    fn waste(&self, other: &Self) -> u64 {
+        // Edges are below 2^33, and a right or bottom one is beyond any left or top one that it was
+        // taken with.
+        let width = self
+            .right
+            .max(other.right)
+            .wrapping_sub(self.left.min(other.left));
+        let height = self
+            .bottom
+            .max(other.bottom)
+            .wrapping_sub(self.top.min(other.top));
+        width
+            .saturating_mul(height)
+            .saturating_sub(self.area.saturating_add(other.area))
+    }
+}
+
 /// How many pixels the union of two rectangles has that neither has; overlaps are set off.
 fn waste(a: &Rect, b: &Rect) -> u64 {
-    a.union(b)
-        .area()
-        .saturating_sub(a.area().saturating_add(b.area()))
+    Edges::of(a).waste(&Edges::of(b))
 }
 
 /// The parts of `outer` around `hole`, which lies inside it: above, below, left, right.
