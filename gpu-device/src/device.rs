@@ -13,6 +13,7 @@ mod front_end;
 mod hands;
 mod host;
 mod process;
+mod wait;
 mod window;
 
 use std::{io, os::fd::OwnedFd, path::PathBuf, sync::Arc};

@@ -411,7 +411,7 @@ mod tests {
             Reaction::Answer(match command {
                 Command::GetDisplayInfo => {
                     let none = protocols::virtio_gpu::DisplayMode::default();
-                    protocols::virtio_gpu::Response::OkDisplayInfo([none; 16])
+                    protocols::virtio_gpu::Response::OkDisplayInfo(Box::new([none; 16]))
                 }
                 other => usual_answer(other),
             })

@@ -24,7 +24,6 @@ type Memory = GuestMemoryAtomic<GuestMemoryMmap>;
 type Chain = DescriptorChain<GuestMemoryLoadGuard<GuestMemoryMmap>>;
 
 /// What the device does with a command.
-#[expect(clippy::large_enum_variant, reason = "one is alive at a time")]
 pub(crate) enum Reaction {
     /// Answers at once.
     Answer(Response),
@@ -146,7 +145,7 @@ pub(crate) fn usual_answer(command: &Command) -> Response {
                 enabled: true,
                 flags: 0,
             };
-            Response::OkDisplayInfo(modes)
+            Response::OkDisplayInfo(Box::new(modes))
         }
         Command::GetEdid { .. } => Response::OkEdid(vec![0; 128]),
         Command::ResourceAssignUuid { resource_id } => {

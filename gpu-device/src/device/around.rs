@@ -16,12 +16,17 @@ pub(super) struct Around<D: HostDisplay + 'static> {
 impl<D: HostDisplay + 'static> Around<D> {
     /// What the core may use while it handles one thing, now.
     pub(super) fn context(&mut self) -> Context<'_> {
+        self.context_at(Instant::now())
+    }
+
+    /// The same where it is known what time it is.
+    pub(super) fn context_at(&mut self, now: Instant) -> Context<'_> {
         Context {
             ram: &self.ram,
             display: &mut self.display,
             renderer: self.drawing.renderer(),
             window: &mut self.window,
-            now: Instant::now(),
+            now,
         }
     }
 }

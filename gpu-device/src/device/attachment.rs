@@ -5,7 +5,10 @@
 
 mod display;
 
-use std::time::{Duration, Instant};
+use std::{
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    time::{Duration, Instant},
+};
 
 use calloop::{Interest, LoopHandle, Mode, RegistrationToken};
 use tracing::{debug, warn};
@@ -13,7 +16,7 @@ use tracing::{debug, warn};
 use super::{
     DeviceError, Process,
     host::{Attempt, HostDisplay, Hosts, Reach},
-    process::{Ready, watch},
+    process::watch,
 };
 use crate::display::{
     DisplayEvent,
@@ -59,7 +62,8 @@ enum Stage<D> {
 struct Shown<D> {
     display: D,
     since: Instant,
-    readable: Option<RegistrationToken>,
+    /// What becomes readable when the host says something.
+    readable: Option<OwnedFd>,
     /// Off but for while the host is slow.
     writable: Option<RegistrationToken>,
     waits_to_write: bool,
@@ -153,6 +157,14 @@ impl<D: HostDisplay + 'static> Attachment<D> {
         matches!(self.stage, Stage::Attached(_))
     }
 
+    /// What becomes readable when the host that shows the guest has said something.
+    pub(super) fn readable(&self) -> Option<BorrowedFd<'_>> {
+        match &self.stage {
+            Stage::Attached(shown) => shown.readable.as_ref().map(AsFd::as_fd),
+            Stage::Lost { .. } | Stage::Detached => None,
+        }
+    }
+
     /// When something is to be done although nothing happens.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let underway = self.underway.as_ref();
@@ -235,10 +247,10 @@ impl<D: HostDisplay + 'static> Attachment<D> {
     }
 
     fn leave(&mut self) {
-        if let Stage::Attached(shown) = std::mem::replace(&mut self.stage, Stage::Detached) {
-            for token in [shown.readable, shown.writable].into_iter().flatten() {
-                self.handle.remove(token);
-            }
+        if let Stage::Attached(shown) = std::mem::replace(&mut self.stage, Stage::Detached)
+            && let Some(token) = shown.writable
+        {
+            self.handle.remove(token);
         }
     }
 
@@ -336,16 +348,16 @@ impl<D: HostDisplay + 'static> Attachment<D> {
 
 impl<D: HostDisplay + 'static> Shown<D> {
     fn new(handle: &LoopHandle<'static, Process<D>>, display: D) -> Result<Self, DeviceError> {
-        let (mut readable, mut writable) = (None, None);
-        if let Some(fd) = display.watched()? {
-            let other = fd.try_clone()?;
-            let note = |ready: &mut Ready| ready.display = true;
-            readable = Some(watch(handle, fd, Interest::READ, Mode::Level, note)?);
-            writable = watch(handle, other, Interest::WRITE, Mode::Level, |_| {})
-                .and_then(|token| handle.disable(&token).map(|()| token))
-                .inspect_err(|_| readable.into_iter().for_each(|token| handle.remove(token)))
-                .map(Some)?;
-        }
+        let readable = display.watched()?;
+        let writable = match &readable {
+            Some(fd) => {
+                let fd = fd.try_clone()?;
+                let token = watch(handle, fd, Interest::WRITE, Mode::Level, |_| {})?;
+                handle.disable(&token)?;
+                Some(token)
+            }
+            None => None,
+        };
         Ok(Self {
             display,
             since: Instant::now(),

@@ -3,7 +3,10 @@
 //! Carries over to the core what [`crate::vhost_user`] notes down, and back to the rings what the
 //! core answers.
 
-use std::os::{fd::OwnedFd, unix::net::UnixStream};
+use std::{
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    time::Instant,
+};
 
 use protocols::{
     ipc::device::DeviceEvent,
@@ -14,6 +17,7 @@ use tracing::{debug, info, warn};
 use super::{
     HostDisplay, Process,
     connection::{Connection, MESSAGES_PER_TURN},
+    wait::Kicks,
 };
 use crate::{
     memory::GuestRam,
@@ -30,6 +34,7 @@ pub(super) struct Connected {
     pub(super) connection: Connection<ConfigSpace>,
     /// The dialect that was told to the supervisor.
     pub(super) told: Option<Dialect>,
+    kicks: Kicks,
 }
 
 impl<D: HostDisplay + 'static> Process<D> {
@@ -43,6 +48,7 @@ impl<D: HostDisplay + 'static> Process<D> {
         self.connected = Some(Connected {
             connection,
             told: None,
+            kicks: Kicks::default(),
         });
         self.ready.front_end = true;
         Ok(())
@@ -83,9 +89,22 @@ impl<D: HostDisplay + 'static> Process<D> {
         Ok(())
     }
 
-    fn kicked(&mut self, index: usize, fd: &OwnedFd) -> bool {
+    /// The kicks that are listened to.
+    pub(super) fn kicks(&self) -> Kicks {
         let connected = self.connected.as_ref();
-        connected.is_some_and(|connected| connected.connection.take_kick(index, fd))
+        connected.map_or_else(Kicks::default, |connected| connected.kicks.clone())
+    }
+
+    /// A ring was kicked.
+    pub(super) fn kicked(&mut self, index: usize, fd: &OwnedFd) {
+        let Some(connected) = &mut self.connected else {
+            return;
+        };
+        if !connected.connection.take_kick(index, fd)
+            && let Some(kick) = connected.kicks.get_mut(index)
+        {
+            *kick = None;
+        }
     }
 
     /// Carries out what a message meant for the rest of the process. Returns whose driver has begun to
@@ -115,8 +134,8 @@ impl<D: HostDisplay + 'static> Process<D> {
             self.gpu.ram_changed(&mut context);
         }
         if changes.kicks {
-            let connection = &mut connected.connection;
-            connection.watch_kicks(&self.handle, Self::kicked);
+            let handler = connected.connection.session.handler();
+            connected.kicks = handler.rings.each_ref().map(|ring| ring.kick_fd().cloned());
         }
         let dialect = evidence.dialect();
         self.gpu.set_tells_changes(evidence.abilities().resize);
@@ -178,8 +197,12 @@ impl<D: HostDisplay + 'static> Process<D> {
             ..
         } = &mut *handler;
         let (gpu, around) = (&mut self.gpu, &mut self.around);
+        let mut now = Instant::now();
         let mut execute = |header: &Header, work: Work<'_>| {
-            let context = &mut around.context();
+            if needs_the_time(&work) {
+                now = Instant::now();
+            }
+            let context = &mut around.context_at(now);
             match work {
                 Work::Submit(commands) => gpu.submit(header, commands, context),
                 Work::Command(command) => {
@@ -234,5 +257,22 @@ impl<D: HostDisplay + 'static> Process<D> {
             .iter_mut()
             .for_each(|ring| ring.announce(memory.map()));
         handler.announce_config();
+    }
+}
+
+/// Whether a command is to be carried out at the time that it is now. For others that of the last one does:
+/// the clock costs as much as they do.
+fn needs_the_time(work: &Work<'_>) -> bool {
+    match work {
+        Work::Submit(_) => true,
+        Work::Command(command) => !matches!(
+            command,
+            Command::TransferToHost2d { .. }
+                | Command::ResourceCreate2d { .. }
+                | Command::ResourceUnref { .. }
+                | Command::ResourceAttachBacking { .. }
+                | Command::ResourceDetachBacking { .. }
+                | Command::MoveCursor { .. }
+        ),
     }
 }

@@ -1,6 +1,6 @@
 //! The device process's loop: one thread, one wake-up at a time.
 //!
-//! Event sources only note down what became ready. Then comes a *turn*, which does everything
+//! Event sources, and [`super::wait`], only note down what became ready. Then comes a *turn*, which does everything
 //! that is due in a fixed order, so that however much arrived, the compositor gets its requests
 //! in one write and the guest its answers with one call:
 //!
@@ -35,6 +35,7 @@ use super::{
     front_end::Connected,
     hands::{Desk, ReadyHands},
     host::Hosts,
+    wait::wait,
 };
 use crate::{
     display::{DisplayEvent, ScanoutId},
@@ -150,9 +151,26 @@ impl<D: HostDisplay + 'static> Process<D> {
         }
         while !self.quit {
             self.turn()?;
-            event_loop.dispatch(self.sleep(), self)?;
+            if self.wait(&*event_loop)? {
+                event_loop.dispatch(Some(Duration::ZERO), self)?;
+            }
         }
         Ok(())
+    }
+
+    /// Sleeps until something is to be done, and notes down what. Returns whether some of it is the
+    /// event loop's to say.
+    fn wait(&mut self, event_loop: impl AsFd) -> Result<bool, DeviceError> {
+        let kicks = self.kicks();
+        let host = self.around.display.readable();
+        let woken = wait(event_loop, host, &kicks, self.sleep()).map_err(calloop::Error::from)?;
+        self.ready.display |= woken.host;
+        for (index, (kick, kicked)) in kicks.iter().zip(woken.kicks).enumerate() {
+            if let (Some(kick), true) = (kick, kicked) {
+                self.kicked(index, kick);
+            }
+        }
+        Ok(woken.event_loop)
     }
 
     /// How long nothing is due, or `None` until something happens.

@@ -66,7 +66,7 @@ impl Gpu {
             Command::ResourceFlush { rect, resource_id } => {
                 return self.flush(order, rect, resource_id, context);
             }
-            Command::GetDisplayInfo => Response::OkDisplayInfo(self.modes.display_info()),
+            Command::GetDisplayInfo => Response::OkDisplayInfo(Box::new(self.modes.display_info())),
             Command::GetEdid { scanout } => Response::OkEdid(self.modes.edid(scanout)?),
             Command::ResourceAssignUuid { resource_id } => {
                 Response::OkResourceUuid(self.resources.get_mut(resource_id)?.uuid())

@@ -121,10 +121,6 @@ pub struct Context<'a> {
 
 /// What the transport does with a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one reply is alive at a time, and only until it is encoded"
-)]
 pub enum Reply {
     /// Answer it with this.
     Now(Response),
@@ -144,10 +140,6 @@ struct Order {
 
 /// What became of a command.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one outcome is alive at a time, and only until it is a reply"
-)]
 enum Outcome {
     /// It is done, and answered with this.
     Now(Response),

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
+    hash::{BuildHasherDefault, Hasher},
     os::fd::OwnedFd,
     sync::Arc,
 };
@@ -19,7 +20,31 @@ use crate::{
 /// All resources of a guest, by the ids that the guest chose.
 #[derive(Debug, Default)]
 pub(super) struct Resources {
-    by_id: HashMap<u32, Resource>,
+    by_id: HashMap<u32, Resource, BuildHasherDefault<IdHasher>>,
+}
+
+/// Spreads ids over the table. Guests count them up, and one that chooses others so that they collide slows
+/// down its own device only, by no more than its quota of resources allows.
+#[derive(Debug, Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        // Fibonacci hashing: neighbours end up far from each other, in the upper bits as well.
+        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mixed = (self.0 ^ u64::from(number)).wrapping_mul(GOLDEN);
+        self.0 = mixed ^ (mixed >> 32);
+    }
 }
 
 /// A buffer of the guest.

@@ -5,12 +5,17 @@
 //! are noted down, and guest memory is not asked again. Knows nothing of virtio-gpu, of file
 //! descriptors or of who runs the guest.
 
+mod access;
+mod descriptors;
+
 use std::sync::atomic::{Ordering, fence};
 
 use thiserror::Error;
 use virtio_bindings::virtio_ring::VRING_AVAIL_F_NO_INTERRUPT;
-use virtio_queue::{Queue, QueueOwnedT, QueueT};
-use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
+use virtio_queue::{Queue, QueueT};
+use vm_memory::{GuestAddress, GuestMemoryMmap};
+
+use self::descriptors::Descriptors;
 
 use super::features::Acked;
 
@@ -45,7 +50,9 @@ impl From<virtio_queue::Error> for Broken {
 /// Where the answer to a chain goes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Room {
-    parts: Vec<(GuestAddress, u32)>,
+    /// The one part that most chains have needs no memory of its own.
+    first: Option<(GuestAddress, u32)>,
+    others: Vec<(GuestAddress, u32)>,
     size: u32,
 }
 
@@ -58,21 +65,25 @@ impl Room {
     /// Notes down one more writable descriptor.
     fn push(&mut self, address: GuestAddress, len: u32) {
         let len = len.min(MAX_ROOM.saturating_sub(self.size));
-        if len > 0 {
-            self.parts.push((address, len));
-            self.size = self.size.saturating_add(len);
+        if len == 0 {
+            return;
         }
+        match self.first {
+            None => self.first = Some((address, len)),
+            Some(_) => self.others.push((address, len)),
+        }
+        self.size = self.size.saturating_add(len);
     }
 
     /// Writes `answer`, as much of it as there is room for; returns the bytes written.
     fn write(&self, memory: &GuestMemoryMmap, mut answer: &[u8]) -> u32 {
         let mut written = 0_u32;
-        for (address, len) in &self.parts {
+        for (address, len) in self.first.iter().chain(&self.others) {
             let Ok(room) = usize::try_from(*len) else {
                 break;
             };
             let (now, later) = answer.split_at(answer.len().min(room));
-            if now.is_empty() || memory.write_slice(now, *address).is_err() {
+            if now.is_empty() || access::write(memory, *address, now).is_err() {
                 break;
             }
             written = written.saturating_add(u32::try_from(now.len()).unwrap_or(0));
@@ -98,6 +109,8 @@ pub struct Chain {
 pub struct SplitQueue {
     ring: Queue,
     in_flight: u16,
+    /// Answers given since the driver was last asked whether it wants to be called.
+    added: u16,
     /// Answers were given that the driver has not been told of.
     unannounced: bool,
     notify_on_empty: bool,
@@ -112,6 +125,7 @@ impl SplitQueue {
         Ok(Self {
             ring: Queue::new(MAX_SIZE)?,
             in_flight: 0,
+            added: 0,
             unannounced: false,
             notify_on_empty: false,
         })
@@ -161,6 +175,7 @@ impl SplitQueue {
     pub fn set_base(&mut self, base: u16) {
         self.ring.set_next_avail(base);
         self.in_flight = 0;
+        self.added = 0;
         self.unannounced = false;
     }
 
@@ -186,22 +201,34 @@ impl SplitQueue {
         request: &mut Vec<u8>,
         limit: usize,
     ) -> Result<Option<Chain>, Broken> {
-        let avail = self.ring.avail_idx(memory, Ordering::Acquire)?;
-        if avail.0 == self.ring.next_avail() {
+        let avail = self.load(memory, self.available(2), Ordering::Acquire)?;
+        let next = self.ring.next_avail();
+        if avail == next {
             return Ok(None);
         }
-        if self.in_flight >= self.ring.size() {
+        let size = self.ring.size();
+        if self.in_flight >= size {
             return Err(Broken::InFlight);
         }
-        let descriptors = self.ring.iter(memory)?.next().ok_or(Broken::Chain)?;
+        if !self.ring.ready() {
+            return Err(virtio_queue::Error::QueueNotReady.into());
+        }
+        if avail.wrapping_sub(next) > size {
+            return Err(virtio_queue::Error::InvalidAvailRingIndex.into());
+        }
+        let slot = next.checked_rem(size).ok_or(Broken::Chain)?;
+        let entry = self.available(4_u64.saturating_add(u64::from(slot).saturating_mul(2)));
+        let head = self.load(memory, entry, Ordering::Acquire)?;
+        self.ring.set_next_avail(next.wrapping_add(1));
+        let table = GuestAddress(self.ring.desc_table());
+        let descriptors = Descriptors::new(memory, table, size, head);
         let mut chain = Chain {
-            head: descriptors.head_index(),
+            head,
             readable: true,
             room: Room::default(),
         };
         request.clear();
-        // The iterator stops silently at whatever is wrong with a chain. A chain is whole only if
-        // the last descriptor it gave is one without a successor.
+        // A chain is whole only if the last descriptor of it is one without a successor.
         let mut whole = false;
         for descriptor in descriptors {
             whole = !descriptor.has_next();
@@ -234,8 +261,51 @@ impl SplitQueue {
         let written = chain.room.write(memory, answer);
         self.in_flight = self.in_flight.saturating_sub(1);
         self.unannounced = true;
-        self.ring.add_used(memory, chain.head, written)?;
+        self.add_used(memory, chain.head, written)?;
         Ok(written)
+    }
+
+    fn add_used(
+        &mut self,
+        memory: &GuestMemoryMmap,
+        head: u16,
+        written: u32,
+    ) -> Result<(), Broken> {
+        let next = self.ring.next_used();
+        let slot = next.checked_rem(self.ring.size()).ok_or(Broken::Chain)?;
+        let element = u64::from(head) | u64::from(written) << 32;
+        let place = 4_u64.saturating_add(u64::from(slot).saturating_mul(8));
+        access::write(memory, self.used(place), &element.to_le_bytes())
+            .map_err(virtio_queue::Error::GuestMemory)?;
+        let next = next.wrapping_add(1);
+        self.ring.set_next_used(next);
+        self.added = self.added.wrapping_add(1);
+        // Release: a driver that sees the new index sees the answer too.
+        access::store(memory, next.to_le(), self.used(2), Ordering::Release)
+            .map_err(virtio_queue::Error::GuestMemory)?;
+        Ok(())
+    }
+
+    /// An address in the ring of available chains.
+    fn available(&self, offset: u64) -> GuestAddress {
+        GuestAddress(self.ring.avail_ring().saturating_add(offset))
+    }
+
+    /// An address in the ring of used chains.
+    fn used(&self, offset: u64) -> GuestAddress {
+        GuestAddress(self.ring.used_ring().saturating_add(offset))
+    }
+
+    fn load(
+        &self,
+        memory: &GuestMemoryMmap,
+        address: GuestAddress,
+        order: Ordering,
+    ) -> Result<u16, Broken> {
+        let number = access::load::<u16>(memory, address, order);
+        Ok(u16::from_le(
+            number.map_err(virtio_queue::Error::GuestMemory)?,
+        ))
     }
 
     /// Asks the driver not to kick while chains are being taken out anyway.
@@ -263,21 +333,26 @@ impl SplitQueue {
         if !std::mem::take(&mut self.unannounced) {
             return Ok(false);
         }
-        let by_index = self.ring.needs_notification(memory)?;
+        let added = std::mem::take(&mut self.added);
+        // The answers must be there before the driver's wish is looked at: it looks for answers after it
+        // has written that.
+        fence(Ordering::SeqCst);
         let wanted = if self.ring.event_idx_enabled() {
-            by_index
+            let event = u64::from(self.ring.size()).saturating_mul(2);
+            let event = self.available(4_u64.saturating_add(event));
+            let event = self.load(memory, event, Ordering::Relaxed)?;
+            // Whether the index has passed what the driver waits for.
+            let beyond = self.ring.next_used().wrapping_sub(event).wrapping_sub(1);
+            beyond < added
         } else {
-            fence(Ordering::SeqCst);
-            let flags: u16 = memory
-                .load(GuestAddress(self.ring.avail_ring()), Ordering::Relaxed)
-                .map_err(virtio_queue::Error::GuestMemory)?;
-            u32::from(u16::from_le(flags)) & VRING_AVAIL_F_NO_INTERRUPT == 0
+            let flags = self.load(memory, self.available(0), Ordering::Relaxed)?;
+            u32::from(flags) & VRING_AVAIL_F_NO_INTERRUPT == 0
         };
         if wanted || !self.notify_on_empty || self.in_flight > 0 {
             return Ok(wanted);
         }
-        let avail = self.ring.avail_idx(memory, Ordering::Relaxed)?;
-        Ok(avail.0 == self.ring.next_avail())
+        let avail = self.load(memory, self.available(2), Ordering::Relaxed)?;
+        Ok(avail == self.ring.next_avail())
     }
 }
 
@@ -293,7 +368,7 @@ fn gather(
     request.resize(start.saturating_add(len), 0);
     let read = match request.get_mut(start..) {
         Some([]) | None => true,
-        Some(bytes) => memory.read_slice(bytes, address).is_ok(),
+        Some(bytes) => access::read(memory, address, bytes).is_ok(),
     };
     if !read {
         request.truncate(start);

@@ -241,7 +241,7 @@ impl<C: Chains> Ring<C> {
 
     /// Takes out the chains that are waiting, up to a bound, and hands each to `serve`, with the
     /// first `limit` of its readable bytes; [`Ring::is_kicked`] tells whether some are left.
-    pub(super) fn serve_chains(
+    pub fn serve_chains(
         &mut self,
         memory: &GuestMemoryMmap,
         request: &mut Vec<u8>,

@@ -46,7 +46,7 @@ impl Driver {
     /// The device refuses or does not answer.
     pub fn display_info(&mut self) -> Result<[DisplayMode; MAX_SCANOUTS], DriverError> {
         match self.ask(&Command::GetDisplayInfo)? {
-            Response::OkDisplayInfo(modes) => Ok(modes),
+            Response::OkDisplayInfo(modes) => Ok(*modes),
             other => Err(unexpected("GetDisplayInfo", &other)),
         }
     }

@@ -32,7 +32,8 @@ pub struct Header {
 impl Header {
     /// Reads the header off the front of `bytes`; also returns what follows it. `None` if
     /// there are fewer than [`HEADER_SIZE`] bytes. Flags without a meaning are ignored.
-    pub(super) fn decode(bytes: &[u8]) -> Option<(Self, &[u8])> {
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let (wire, rest) = wire::Header::read_from_prefix(bytes).ok()?;
         let flags = wire.flags.get();
         let header = Self {

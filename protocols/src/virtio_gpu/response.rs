@@ -64,15 +64,11 @@ impl ErrorCode {
 
 /// A response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one response is alive at a time, and only until it is encoded"
-)]
 pub enum Response {
     /// Done.
     OkNodata,
     /// The monitors.
-    OkDisplayInfo([DisplayMode; MAX_SCANOUTS]),
+    OkDisplayInfo(Box<[DisplayMode; MAX_SCANOUTS]>),
     /// A monitor's EDID: whole blocks of 128 bytes, at most [`EDID_SIZE`] in all.
     OkEdid(Vec<u8>),
     /// A resource's UUID.
@@ -202,13 +198,14 @@ impl Response {
         let response = match header.kind {
             OK_NODATA => Self::OkNodata,
             OK_DISPLAY_INFO => {
-                Self::OkDisplayInfo(read::<wire::DisplayInfo>(body)?.modes.map(|mode| {
-                    DisplayMode {
+                let modes = read::<wire::DisplayInfo>(body)?
+                    .modes
+                    .map(|mode| DisplayMode {
                         rect: mode.rect.into(),
                         enabled: mode.enabled.get() != 0,
                         flags: mode.flags.get(),
-                    }
-                }))
+                    });
+                Self::OkDisplayInfo(Box::new(modes))
             }
             OK_EDID => Self::OkEdid(decode_edid(body)?),
             OK_RESOURCE_UUID => Self::OkResourceUuid(read(body)?),

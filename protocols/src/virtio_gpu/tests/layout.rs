@@ -72,7 +72,7 @@ fn commands() -> Vec<(u32, usize, Command)> {
 fn responses() -> Vec<(u32, usize, Response)> {
     vec![
         (0x1100, 24, Response::OkNodata),
-        (0x1101, 408, Response::OkDisplayInfo([DisplayMode::default(); MAX_SCANOUTS])),
+        (0x1101, 408, Response::OkDisplayInfo(Box::new([DisplayMode::default(); MAX_SCANOUTS]))),
         (0x1102, 40, Response::OkCapsetInfo { capset_id: 2, max_version: 1, max_size: 308 }),
         (0x1103, 24 + 308, Response::OkCapset(vec![1; 308])),
         (0x1104, 1056, Response::OkEdid(vec![1; 128])),
@@ -320,7 +320,7 @@ fn golden_words_of_the_display_info() {
     };
     let words = words(&answered(
         &Header::default(),
-        &Response::OkDisplayInfo(modes),
+        &Response::OkDisplayInfo(Box::new(modes)),
     ));
     assert_eq!(words[6..12], [0; 6]);
     assert_eq!(words[12..18], [1, 2, 3, 4, 1, 0]);

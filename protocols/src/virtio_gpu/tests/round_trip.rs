@@ -232,7 +232,7 @@ fn response() -> impl Strategy<Value = Response> {
         });
     prop_oneof![
         Just(Response::OkNodata),
-        proptest::array::uniform16(mode).prop_map(Response::OkDisplayInfo),
+        proptest::array::uniform16(mode).prop_map(|modes| Response::OkDisplayInfo(Box::new(modes))),
         vec(any::<u8>(), 0..=EDID_SIZE).prop_map(Response::OkEdid),
         any::<[u8; 16]>().prop_map(Response::OkResourceUuid),
         any::<[u32; 3]>().prop_map(|[capset_id, max_version, max_size]| {
