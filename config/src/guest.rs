@@ -78,7 +78,8 @@ pub struct Guest {
     /// What closing its last window means.
     pub on_close: OnClose,
     /// Where `lucarne kiosk` shows its virtual monitors in turn: names of connectors, like
-    /// `DP-1`, or `MAKE MODEL SERIAL`. Empty: on all monitors in order.
+    /// `DP-1`, or `MAKE MODEL SERIAL`. Empty: on all monitors in order. `lucarne headless` looks for
+    /// outputs of these names too, and where there are none does as if this were empty.
     pub outputs: Vec<String>,
     /// What happens to a picture that has not its monitor's or its window's size.
     pub fit: Fit,

@@ -78,6 +78,24 @@ impl Backend {
         }
     }
 
+    /// What was last composed for an output has become visible.
+    pub(crate) fn presented(&mut self, output: OutputId) {
+        match self {
+            Self::Headless(headless) => headless.presented(output),
+            // They are told by those who show it, and before.
+            Self::Kms(_) | Self::Nested(_) => {}
+        }
+    }
+
+    /// An output is gone, and what was kept for it is no more needed.
+    pub(crate) fn forget(&mut self, output: OutputId) {
+        match self {
+            Self::Headless(headless) => headless.forget(output),
+            // It is them who say so.
+            Self::Kms(_) | Self::Nested(_) => {}
+        }
+    }
+
     /// A picture of an output with a scene on it, whatever is on the output now.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use config::{Config, Mode};
 
 use super::{
+    kiosk,
     log::{self, Filter},
     settings::ConfigFile,
     start::Program,
@@ -91,7 +92,14 @@ impl Headless {
 
         let mut display = String::new();
         let mut program = Program::new(Lasts::UntilQuit, &filter, |event_loop, environment| {
-            let state = compositor(&config, event_loop)?;
+            let mut state = compositor(&config, event_loop)?;
+            for name in &names {
+                let placement = kiosk::placement(&config.guests[name]);
+                // The others cover each other in the order in which they connect.
+                if !placement.outputs.is_empty() {
+                    state.place_guest(name, placement);
+                }
+            }
             display = State::listen(&event_loop.handle(), self.wayland_display.as_deref())?;
             environment.push(("WAYLAND_DISPLAY".to_owned(), display.clone()));
             Ok(state)

@@ -50,7 +50,10 @@ pub(super) fn start(filter: &Filter) {
     let use_colour = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none();
     let log = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter.as_str()))
-        .with_writer(io::stderr);
+        .with_writer(io::stderr)
+        // What can't be written it would print to standard error, and panic where that is what fails: on
+        // a full disk no guest must end for its log.
+        .log_internal_errors(false);
     if journal::is_standard_error() {
         log.with_ansi(false).event_format(journal::Lines).init();
         journal::take_panics();

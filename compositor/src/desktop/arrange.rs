@@ -91,8 +91,9 @@ impl Desktop {
     pub(super) fn slot(&self, rank: usize, scanout: u8) -> Option<Slot> {
         match self.policy {
             Policy::Headless => {
+                let named = self.guests.pin(&self.screens, rank, scanout);
                 let count = self.screens.slots().count().max(1);
-                self.screens.slots().nth(usize::from(scanout) % count)
+                named.or_else(|| self.screens.slots().nth(usize::from(scanout) % count))
             }
             Policy::Kiosk => self.guests.slot(&self.screens, rank, scanout),
         }

@@ -74,7 +74,7 @@ impl Guests {
     pub(super) fn slot(&self, screens: &Screens, rank: usize, scanout: u8) -> Option<Slot> {
         let guest = self.all.get(rank)?;
         let scanout = usize::from(scanout);
-        if !guest.placement.outputs.is_empty() {
+        if guest.is_pinned() {
             return guest.pinned(screens).nth(scanout)?;
         }
         if guest.placement.position.is_some() {
@@ -84,6 +84,12 @@ impl Guests {
         let before = screens.slots().take_while(|slot| *slot != start);
         let in_turn = screens.slots().skip_while(|slot| *slot != start);
         in_turn.chain(before).nth(scanout)
+    }
+
+    /// The monitor that was named for a guest's scanout, if it is there.
+    pub(super) fn pin(&self, screens: &Screens, rank: usize, scanout: u8) -> Option<Slot> {
+        let guest = self.all.get(rank)?;
+        guest.pinned(screens).nth(usize::from(scanout))?
     }
 
     /// Decides anew where each guest begins. While a monitor is away nobody gets a new home, so that

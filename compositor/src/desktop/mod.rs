@@ -34,9 +34,10 @@ use window::Layer;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Policy {
     /// Everything is shown at once, pixel for pixel, for looking at from outside: a guest's scanout
-    /// `k` is at the top left of output `k`, counted around if there are fewer outputs. Guests'
-    /// windows keep the order in which the guests first connected, so one that is restarted comes
-    /// back to where it was. The newest window has the keyboard.
+    /// `k` is at the top left of the output that was named for it, else of output `k`, counted
+    /// around if there are fewer outputs. Guests' windows keep the order in which the guests first
+    /// connected, so one that is restarted comes back to where it was. The newest window has the
+    /// keyboard.
     #[default]
     Headless,
     /// For people in front of monitors: a scanout fills a monitor, and where several guests belong

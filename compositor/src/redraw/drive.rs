@@ -10,7 +10,7 @@ use tracing::{debug, error, trace};
 use super::{Composition, Due, Vblank};
 use crate::{
     backend::{HostOutput, OutputId, now},
-    render::{Composed, Layer, Shown},
+    render::{Composed, Layer, Shown, Work},
     state::State,
 };
 
@@ -42,13 +42,14 @@ impl State {
     /// A display has flipped to the last composed picture of an output: at this time on
     /// `CLOCK_MONOTONIC`, zero if the driver has no such clock, and at the vblank of this number.
     /// Flips that nobody waits for, because they were given up, are ignored.
-    pub fn flipped(&mut self, output: OutputId, at: Duration, sequence: u64) {
+    pub fn flipped(&mut self, id: OutputId, at: Duration, sequence: u64) {
         let now = now();
-        if let Some(output) = self.outputs.get_mut(output) {
+        if let Some(output) = self.outputs.get_mut(id) {
             match output.redraw.flipped(now, at, sequence) {
                 Some(vblank) => {
                     output.lost = 0;
                     output.presented(vblank);
+                    self.backend.presented(id);
                 }
                 None => debug!("{} flipped out of turn", output.name()),
             }
@@ -105,7 +106,11 @@ impl State {
         while let Some(output) = self.outputs.get_mut(id) {
             match output.redraw.due(now()) {
                 Some(Due::Compose) => self.compose(id),
-                Some(Due::Vblank(vblank)) => output.vblank(vblank),
+                Some(Due::Vblank(vblank)) => {
+                    if output.vblank(vblank) {
+                        self.backend.presented(id);
+                    }
+                }
                 Some(Due::Lost) => output.flip_lost(),
                 None => break,
             }
@@ -138,7 +143,7 @@ impl State {
         match composed {
             Ok(composed) => {
                 composition.shown = composed.shown;
-                composition.fresh = composed.drawn || composed.shown == Shown::Flip;
+                composition.fresh = composed.work != Work::None || composed.shown == Shown::Flip;
                 composition.complete = composed.sync.is_reached();
                 output.count(&composed);
                 let (frame, seen) = (&mut output.frame, &output.output);
@@ -155,20 +160,22 @@ impl State {
 
 impl HostOutput {
     fn count(&mut self, composed: &Composed) {
-        match (composed.drawn, composed.shown) {
-            (true, _) => self.counted.composited += 1,
-            (false, Shown::Flip) => self.counted.direct += 1,
-            (false, Shown::AtVblank) => {}
+        match composed.work {
+            Work::None => {}
+            Work::Direct => self.counted.direct += 1,
+            Work::Drawn => self.counted.composited += 1,
         }
     }
 
-    /// The clock has reached the vblank that a composed picture waits for.
-    fn vblank(&mut self, vblank: Vblank) {
-        if self.frame.is_complete() {
+    /// The clock has reached the vblank that a composed picture waits for. Whether it shows it.
+    fn vblank(&mut self, vblank: Vblank) -> bool {
+        let complete = self.frame.is_complete();
+        if complete {
             self.presented(vblank);
         } else {
             self.redraw.missed_vblank(now());
         }
+        complete
     }
 
     fn presented(&mut self, vblank: Vblank) {

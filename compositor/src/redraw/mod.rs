@@ -57,8 +57,9 @@ const CLOCK_KEEPS: u64 = 600;
 /// ```
 ///
 /// After composing, a display flips and tells when it has, which is the vblank; without a display,
-/// or if there is nothing to flip to, the vblank of the output's clock counts. In both waiting
-/// states changes are only noted: there is one frame under way, never two.
+/// or if there is nothing to flip to, the vblank of the output's clock counts. Where nothing has to be
+/// drawn for no display, that vblank is also the moment to compose at: one wake-up does for both, and
+/// clients have all of the refresh to themselves. In both waiting states changes are only noted: there is one frame under way, never two.
 ///
 /// `Idle` and `Paused` have no deadline: an output on which nothing happens costs no wake-ups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +156,8 @@ pub struct Redraw {
     shown: Option<u64>,
     /// Whether the renderer still worked when the flip under way was asked for.
     incomplete: bool,
+    /// The last picture needed no time: the next one is composed at the vblank that shows it.
+    instant: bool,
     /// Clients are to commit for the next picture that have not yet.
     awaits: bool,
     vrr: bool,
@@ -179,6 +182,7 @@ impl Redraw {
             pace: Pace::default(),
             shown: None,
             incomplete: false,
+            instant: false,
             awaits: false,
             vrr: false,
             missed: 0,
@@ -308,14 +312,20 @@ impl Redraw {
             }
             _ => self.next_possible(started),
         };
-        // A display's first flip sets its mode, which takes long and says nothing about the next.
-        if composition.shown == Shown::AtVblank || self.synchronised {
+        // A display's first flip sets its mode, which takes long and says nothing about the next; nor
+        // does a picture that was not drawn about one that has to be.
+        self.instant = composition.shown == Shown::AtOnce;
+        if composition.shown == Shown::AtVblank || (self.synchronised && !self.instant) {
             self.pace
                 .took(finished.saturating_sub(started), self.clock.period());
         }
         match composition.shown {
-            Shown::AtVblank => {
-                let sequence = self.clock.next_after(finished).max(wanted);
+            Shown::AtVblank | Shown::AtOnce => {
+                let earliest = match self.instant {
+                    true => self.clock.nearest(finished),
+                    false => self.clock.next_after(finished),
+                };
+                let sequence = earliest.max(wanted);
                 if composition.fresh {
                     self.missed += sequence - wanted;
                 }
@@ -416,9 +426,10 @@ impl Redraw {
             compose_at,
             at_latest,
             sequence,
-        } = match self.vrr {
-            true => self.pace.on_demand(&self.clock, self.shown, next, now),
-            false => self.pace.late(&self.clock, next, now),
+        } = match (self.vrr, self.instant) {
+            (true, _) => self.pace.on_demand(&self.clock, self.shown, next, now),
+            (false, true) => Plan::at(self.clock.vblank(next), next),
+            (false, false) => self.pace.late(&self.clock, next, now),
         };
         RedrawState::Queued {
             compose_at,

@@ -140,7 +140,7 @@ impl Pace {
 
 impl Plan {
     /// Waits for nobody.
-    fn at(compose_at: Duration, sequence: u64) -> Self {
+    pub(super) fn at(compose_at: Duration, sequence: u64) -> Self {
         Self {
             compose_at,
             at_latest: compose_at,

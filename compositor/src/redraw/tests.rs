@@ -165,6 +165,57 @@ fn composing_past_the_vblank_shows_at_the_next() {
     );
 }
 
+/// A machine whose last picture was somebody's buffer, and needed no time.
+fn instant_machine() -> Redraw {
+    let mut redraw = Redraw::new(clock(60_000));
+    redraw.queue(START);
+    let started = redraw.deadline().unwrap();
+    redraw.composed(&composition(started, ms(0), Shown::AtOnce));
+    let vblank = redraw.clock().vblank(1);
+    assert_eq!(redraw.due(vblank), Some(timed(1, vblank)));
+    redraw.queue(vblank + ms(3));
+    redraw
+}
+
+#[test]
+fn what_need_not_be_drawn_is_composed_at_the_vblank_that_shows_it() {
+    for late in [0, 1, 5] {
+        let mut redraw = instant_machine();
+        let vblank = redraw.clock().vblank(2);
+        assert_eq!(redraw.deadline(), Some(vblank));
+        let started = vblank + ms(late);
+        assert_eq!(redraw.due(started), Some(Due::Compose));
+        redraw.composed(&composition(started, ms(0), Shown::AtOnce));
+        assert_eq!(
+            redraw.due(started),
+            Some(timed(2, vblank)),
+            "without another wake-up"
+        );
+        assert_eq!(redraw.missed(), 0);
+    }
+}
+
+#[test]
+fn a_wake_up_that_is_late_by_most_of_a_refresh_costs_it() {
+    let mut redraw = instant_machine();
+    let started = redraw.clock().vblank(2) + ms(12);
+    redraw.composed(&composition(started, ms(0), Shown::AtOnce));
+    assert_eq!(redraw.missed(), 1);
+    let vblank = redraw.clock().vblank(3);
+    assert_eq!(redraw.deadline(), Some(vblank));
+}
+
+#[test]
+fn what_has_to_be_drawn_after_all_shows_at_the_next_vblank_and_those_after_it_in_time() {
+    let mut redraw = instant_machine();
+    let vblank = redraw.clock().vblank(2);
+    redraw.composed(&composition(vblank, ms(2), Shown::AtVblank));
+    let vblank = redraw.clock().vblank(3);
+    assert_eq!(redraw.due(vblank), Some(timed(3, vblank)));
+    redraw.queue(vblank + ms(3));
+    assert!(redraw.deadline().unwrap() < redraw.clock().vblank(4));
+}
+
 #[test]
 fn a_change_after_composing_waits_for_the_frame_after() {
     let mut redraw = Redraw::new(clock(60_000));

@@ -3,6 +3,7 @@
 //! Two renderers exist, GLES and Pixman; [`Renderer`] picks one and hides which. This room knows
 //! surfaces and pictures. It must not know windows, outputs' clocks or who owns a surface.
 
+pub(crate) mod direct;
 mod element;
 mod gles;
 mod painter;
@@ -108,8 +109,8 @@ impl RenderError {
 /// A composed output.
 #[derive(Debug)]
 pub struct Composed {
-    /// Whether anything had to be drawn; else the picture already was as the scene.
-    pub drawn: bool,
+    /// What had to be done for it.
+    pub work: Work,
     /// What became of each surface.
     pub states: RenderElementStates,
     /// Reached when the picture is complete. Where a display waits for that by itself, this is
@@ -117,6 +118,17 @@ pub struct Composed {
     pub sync: SyncPoint,
     /// How it becomes visible.
     pub shown: Shown,
+}
+
+/// What had to be done for a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Nothing: it already was as the scene.
+    None,
+    /// Other buffers of clients are shown; no pixel was drawn.
+    Direct,
+    /// Something was drawn.
+    Drawn,
 }
 
 /// How a composed output becomes visible.
@@ -127,13 +139,16 @@ pub enum Shown {
     /// At the next vblank of the output's own clock: because there is no display, or because
     /// nothing changed and there is nothing to flip to.
     AtVblank,
+    /// At the vblank that is nearest, even if that is just past: there is no display, nothing had to be
+    /// drawn, and so there was nothing that could have been too slow.
+    AtOnce,
 }
 
 impl Composed {
     /// For an output that shows what it showed before, whatever is in the scene.
     pub(crate) fn nothing() -> Self {
         Self {
-            drawn: false,
+            work: Work::None,
             states: RenderElementStates::default(),
             sync: SyncPoint::signaled(),
             shown: Shown::AtVblank,

@@ -18,7 +18,7 @@ use smithay::{
     utils::{Physical, Rectangle, Size, Transform},
 };
 
-use super::{Composed, Layer, Paint, RenderError, Shown, element::elements};
+use super::{Composed, Layer, Paint, RenderError, Shown, Work, element::elements};
 use crate::{backend::OutputId, screenshot::Image};
 
 /// What shows where no window is. Opaque, so that pictures are.
@@ -214,7 +214,10 @@ where
 /// What was drawn, to be seen at the next vblank of the output's own clock.
 pub(super) fn composed(result: RenderOutputResult<'_>) -> Composed {
     Composed {
-        drawn: result.damage.is_some(),
+        work: match result.damage {
+            Some(_) => Work::Drawn,
+            None => Work::None,
+        },
         states: result.states,
         sync: result.sync,
         shown: Shown::AtVblank,

@@ -36,6 +36,7 @@ impl State {
             .frame
             .leave_all(&output.output, &mut self.hidden, now);
         self.renderer.paint().forget(id);
+        self.backend.forget(id);
         self.signs.forget(id);
         self.windows.desktop.remove_output(id);
         self.departed.add(

@@ -18,4 +18,5 @@ mod kiosk;
 mod pacing;
 mod pictures;
 mod places;
+mod plane;
 mod signs;

@@ -66,6 +66,16 @@ fn exists(pid: Option<u32>) -> bool {
 }
 
 #[test]
+fn a_log_that_can_t_be_written_ends_no_program() {
+    let place = Place::new();
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let mut command = place.lucarne(&["headless", "--renderer", "pixman"]);
+    let headless = Headless::start(command.env("LUCARNE_LOG", "info").stderr(full.unwrap()));
+    headless.signal(Signal::TERM);
+    assert_eq!(headless.wait(), Some(0));
+}
+
+#[test]
 fn a_guest_is_shown_asked_about_and_ended() {
     let place = Place::new();
     config(&place);

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     backend::OutputId,
     render::{
-        Composed, Layer, RenderError, Renderer, Shown,
+        Composed, Layer, RenderError, Renderer, Shown, Work,
         scanout::{Candidate, Pixels},
     },
 };
@@ -274,7 +274,11 @@ impl Screen {
         flipped.map_err(|error| RenderError::new("flip to a picture", error))?;
         self.in_flight = !scanned.unchanged;
         let composed = Composed {
-            drawn: scanned.composited && !scanned.unchanged,
+            work: match (scanned.unchanged, scanned.composited) {
+                (true, _) => Work::None,
+                (false, false) => Work::Direct,
+                (false, true) => Work::Drawn,
+            },
             states: scanned.states,
             sync: scanned.sync,
             shown: match scanned.unchanged {

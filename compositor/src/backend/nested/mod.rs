@@ -28,7 +28,7 @@ pub use state::NestedOptions;
 use super::now;
 use crate::{
     alarm::Alarm,
-    render::{Canvas, Composed, Layer, RenderError, Renderer},
+    render::{Canvas, Composed, Layer, RenderError, Renderer, Work},
 };
 use frames::Frames;
 
@@ -60,7 +60,7 @@ impl Nested {
             return Err(RenderError::no_output());
         };
         let mut composed = painter.show(&mut self.canvas, size, scene)?;
-        if composed.drawn {
+        if composed.work != Work::None {
             composed.shown = self.frames.handed_over(now());
             self.patience.set(self.frames.deadline());
             if self.frames.is_told() {

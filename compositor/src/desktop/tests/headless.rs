@@ -19,6 +19,22 @@ fn scanouts_go_to_the_outputs_in_turn() {
 }
 
 #[test]
+fn a_guest_goes_to_the_outputs_that_were_named_for_it() {
+    let mut desktop = headless(&[(1920, 1080), (800, 600)]);
+    let placement = |names: &[&str]| Placement {
+        outputs: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..Placement::default()
+    };
+    desktop.place_guest("a", placement(&["M1"]));
+    desktop.place_guest("b", placement(&["not there"]));
+    let ids = [("a", 0), ("a", 1), ("b", 0)].map(|(guest, number)| {
+        let id = desktop.add(scanout(guest, number), SIZE);
+        output(&desktop, id)
+    });
+    assert_eq!(ids, [Some(out(1)), Some(out(1)), Some(out(0))]);
+}
+
+#[test]
 fn later_guests_cover_earlier_ones_whoever_is_shown_first() {
     let mut desktop = headless(&[(1920, 1080)]);
     desktop.guest_connected("first");
