@@ -6,7 +6,8 @@
 //!
 //! A request can be waited for ([`Driver::call`], [`Driver::order`]), picked up later
 //! ([`Driver::submit`], [`Driver::wait`]) or left alone as Linux leaves most of them
-//! ([`Driver::tell`], [`Driver::take_failures`]).
+//! ([`Driver::tell`], [`Driver::take_failures`]). A [`Volley`] of them, prepared once, can be sent again
+//! and again.
 
 mod answer;
 mod commands;
@@ -14,6 +15,7 @@ mod error;
 mod request;
 mod three_d;
 mod traffic;
+mod volley;
 
 use std::{collections::HashMap, path::Path, time::Duration};
 
@@ -29,6 +31,7 @@ pub use self::{
     error::DriverError,
     request::ChainShape,
     three_d::{CapsetInfo, Piece, Texture, Timeline},
+    volley::Volley,
 };
 use crate::{
     frontend::{Dialect, Frontend, QUEUES},

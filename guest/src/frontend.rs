@@ -20,6 +20,7 @@ use std::{
         unix::net::UnixStream,
     },
     path::Path,
+    sync::mpsc::Sender,
     time::Duration,
 };
 
@@ -63,6 +64,8 @@ pub struct Frontend {
     requests: Option<Channel>,
     /// The other end of QEMU's display socket.
     display_socket: Option<UnixStream>,
+    /// Who reads and answers there.
+    display: Option<Sender<UnixStream>>,
     kicks: [Kick; QUEUES],
     calls: [Call; QUEUES],
     regions: Vec<KnownRegion>,
@@ -126,6 +129,7 @@ impl Frontend {
             protocol,
             requests: None,
             display_socket: None,
+            display: None,
             kicks: [pair(0)?, pair(1)?],
             calls: [call(0)?, call(1)?],
             regions: Vec::new(),
@@ -164,6 +168,13 @@ impl Frontend {
             config_size: bytes,
             ..self
         }
+    }
+
+    /// Names who plays the VMM's display: gets the VMM's end of each display socket as it is opened, in
+    /// the dialect that has one. It ends when the machine stops. Nobody reads it otherwise, and a device
+    /// that asks something there waits for ever.
+    pub fn set_display(&mut self, display: Sender<UnixStream>) {
+        self.display = Some(display);
     }
 
     /// The VMM that is being played.

@@ -230,12 +230,7 @@ impl Virtqueue {
             });
         }
         let slot = u64::from(self.next_used % self.size);
-        let mut element = [0; 8];
-        self.memory
-            .read_slice(&mut element, GuestAddress(self.used_ring() + 4 + 8 * slot))?;
-        let [h0, h1, h2, h3, l0, l1, l2, l3] = element;
-        let head = u32::from_le_bytes([h0, h1, h2, h3]);
-        let length = u32::from_le_bytes([l0, l1, l2, l3]);
+        let (head, length) = self.used_element(slot)?;
 
         let known = u16::try_from(head)
             .ok()
@@ -252,12 +247,16 @@ impl Virtqueue {
     /// # Errors
     /// The rings' memory is gone.
     pub fn ask_for_call(&mut self) -> Result<bool, QueueError> {
+        self.ask_for_call_at(self.next_used)
+    }
+
+    fn ask_for_call_at(&mut self, index: u16) -> Result<bool, QueueError> {
         if self.features.event_idx {
             let event = self.available_ring() + 4 + 2 * u64::from(self.size);
-            self.store(self.next_used, event, Ordering::Relaxed)?;
+            self.store(index, event, Ordering::Relaxed)?;
         }
         fence(Ordering::SeqCst);
-        Ok(self.used_index()? != self.next_used)
+        Ok(self.used_index()? != index)
     }
 
     /// The bare tables, for scripts that break the rules. Chains put there are unknown to
@@ -294,6 +293,16 @@ impl Virtqueue {
             self.available_ring() + 2,
             Ordering::Release,
         )
+    }
+
+    /// A used chain: its head, and the bytes that the device says it has written.
+    fn used_element(&self, slot: u64) -> Result<(u32, u32), QueueError> {
+        let mut element = [0; 8];
+        self.memory
+            .read_slice(&mut element, GuestAddress(self.used_ring() + 4 + 8 * slot))?;
+        let [h0, h1, h2, h3, l0, l1, l2, l3] = element;
+        let head = u32::from_le_bytes([h0, h1, h2, h3]);
+        Ok((head, u32::from_le_bytes([l0, l1, l2, l3])))
     }
 
     fn used_index(&self) -> Result<u16, QueueError> {

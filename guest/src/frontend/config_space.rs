@@ -13,10 +13,15 @@ impl Frontend {
     /// The device does not answer, or not with what was asked for.
     pub fn read_config(&mut self) -> Result<Config, FrontendError> {
         let bytes = self.read_config_bytes(0, CONFIG_SIZE)?;
-        Config::decode(&bytes).ok_or_else(|| FrontendError::WrongReply {
+        let mut config = Config::decode(&bytes).ok_or_else(|| FrontendError::WrongReply {
             request: "GET_CONFIG".to_owned(),
             what: format!("{} bytes of configuration", bytes.len()),
-        })
+        })?;
+        // The VMM decides how many monitors there are; a device may leave it to it and say none.
+        if self.dialect.has_display_socket() {
+            config.num_scanouts = config.num_scanouts.max(1);
+        }
+        Ok(config)
     }
 
     /// Reads `length` bytes of the configuration space from `offset` on, as this VMM does it:

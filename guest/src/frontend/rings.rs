@@ -3,6 +3,7 @@
 
 use std::{
     fs::File,
+    net::Shutdown,
     os::{fd::AsFd, unix::net::UnixStream},
 };
 
@@ -63,7 +64,7 @@ impl Frontend {
     /// The device does not answer.
     pub fn pause(&mut self) -> Result<(), FrontendError> {
         let bases = self.stop_rings()?;
-        self.display_socket = None;
+        self.close_display_socket();
         self.state = State::Paused { bases };
         Ok(())
     }
@@ -98,7 +99,7 @@ impl Frontend {
             }
             Reset::Announced => {
                 self.stop_rings()?;
-                self.display_socket = None;
+                self.close_display_socket();
                 if self.protocol.contains(Protocol::RESET_DEVICE) {
                     self.set(FrontendReq::RESET_DEVICE, &[], &[])?;
                     self.set(FrontendReq::RESET_DEVICE, &[], &[])?;
@@ -178,8 +179,21 @@ impl Frontend {
         let (ours, theirs) = io_at("GPU_SET_SOCKET", UnixStream::pair())?;
         self.channel
             .send(FrontendReq::GPU_SET_SOCKET, &[], &[theirs.as_fd()])?;
+        if let Some(display) = &self.display {
+            let end = io_at("the display socket", ours.try_clone())?;
+            // A display that has gone reads nothing, like none.
+            let _ = display.send(end);
+        }
         self.display_socket = Some(ours);
         self.send_calls()
+    }
+
+    /// Whoever plays the display has a descriptor of its own for the same socket.
+    fn close_display_socket(&mut self) {
+        if let Some(socket) = self.display_socket.take() {
+            // One that the device has closed already is no less closed.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
     }
 
     fn send_features(&self) -> Result<(), FrontendError> {

@@ -1,10 +1,10 @@
 //! The order of the messages in each dialect, as it was seen on the wire, and events.
 
 use std::{
-    io::{IoSliceMut, Write},
+    io::{IoSliceMut, Read, Write},
     mem::MaybeUninit,
     os::fd::OwnedFd,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc},
     thread::JoinHandle,
 };
 
@@ -101,7 +101,7 @@ fn receive(stream: &UnixStream) -> Option<(u32, u32, Vec<u8>, Vec<OwnedFd>)> {
     let word = |at: usize| u32::from_ne_bytes(header[at..at + 4].try_into().unwrap());
     let mut payload = vec![0; word(8) as usize];
     let mut stream = stream;
-    io::Read::read_exact(&mut stream, &mut payload).unwrap();
+    stream.read_exact(&mut payload).unwrap();
     Some((word(0), word(4), payload, fds))
 }
 
@@ -194,6 +194,26 @@ fn qemu_s_gpu_device_speaks_in_the_order_that_was_seen_on_the_wire() {
         settle(&mut frontend, &recorder),
         "ENABLE ENABLE GET_BASE GET_BASE CALL CALL RESET_DEVICE RESET_DEVICE"
     );
+}
+
+#[test]
+fn who_plays_the_display_gets_each_socket_until_the_machine_stops() {
+    let (mut frontend, _recorder) = record(Dialect::QemuGpu);
+    let (display, sockets) = mpsc::channel();
+    frontend.set_display(display);
+    let machine = machine();
+    frontend
+        .start(1 << 32, &machine.ram, machine.queues())
+        .unwrap();
+    let mut first = sockets.try_recv().unwrap();
+    frontend.pause().unwrap();
+    assert_eq!(first.read(&mut [0]).unwrap(), 0);
+    assert!(sockets.try_recv().is_err());
+
+    frontend.resume(machine.queues()).unwrap();
+    let mut second = sockets.try_recv().unwrap();
+    frontend.reset().unwrap();
+    assert_eq!(second.read(&mut [0]).unwrap(), 0);
 }
 
 #[test]

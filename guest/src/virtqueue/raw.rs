@@ -59,4 +59,24 @@ impl RawQueue<'_> {
     pub fn used_index(&self) -> Result<u16, QueueError> {
         self.queue.used_index()
     }
+
+    /// What the device wrote into the ring of used chains at an index: a head, and how many bytes it
+    /// says it has written.
+    ///
+    /// # Errors
+    /// The rings' memory is gone.
+    pub fn used_entry(&self, index: u16) -> Result<(u32, u32), QueueError> {
+        let queue = &self.queue;
+        let slot = u64::from(index % queue.size);
+        queue.used_element(slot)
+    }
+
+    /// Asks the device for a call when it finishes the chain of this index. Returns whether it has done
+    /// so meanwhile: then no call may come.
+    ///
+    /// # Errors
+    /// The rings' memory is gone.
+    pub fn ask_for_call_at(&mut self, index: u16) -> Result<bool, QueueError> {
+        self.queue.ask_for_call_at(index)
+    }
 }
