@@ -8,11 +8,13 @@
 //! - [`guests`]: device processes and VMMs, started, watched, restarted.
 //! - [`ipc`]: the control socket.
 //! - [`doctor`]: what this machine can do.
+//! - [`bench`](mod@bench): what a frame costs, beside the alternatives.
 //! - `service`: what a service manager and its journal are told.
 
 mod alarm;
 pub mod app;
 pub mod backend;
+pub mod bench;
 pub mod cli;
 pub mod desktop;
 pub mod doctor;

@@ -4,6 +4,10 @@
 //! can be typed wrongly is clap's to refuse, with exit status 2.
 
 mod attach;
+mod bare_flips;
+mod bench;
+mod bench_echo;
+mod bench_null;
 mod completions;
 mod demo;
 mod device;
@@ -54,6 +58,7 @@ Examples:
   lucarne attach debian             show a guest that runs already in this session
   lucarne kiosk debian              show a guest of the configuration on a bare console
   lucarne doctor                    what this machine can do, and how to mend it
+  lucarne bench                     what a frame costs, beside the alternatives
 
 Environment:
   LUCARNE_LOG, RUST_LOG             what is logged, like debug or gpu_device=trace
@@ -75,11 +80,15 @@ enum Command {
     Device(device::Device),
     Msg(msg::Msg),
     Doctor(doctor::Doctor),
+    Bench(bench::Bench),
     Validate(validate::Validate),
     Completions(completions::Completions),
     Man(man::Man),
     SoftwareGuest(software_guest::SoftwareGuest),
+    BenchNull(bench_null::BenchNull),
     Render(render::Render),
+    BenchEcho(bench_echo::BenchEcho),
+    BareFlips(bare_flips::BareFlips),
 }
 
 /// Runs the program with the arguments of this process.
@@ -103,11 +112,15 @@ pub fn main() -> ExitCode {
         Command::Device(device) => device.main(),
         Command::Msg(msg) => msg.main(),
         Command::Doctor(doctor) => doctor.main(),
+        Command::Bench(bench) => bench.main(),
         Command::Validate(validate) => validate.main(),
         Command::Completions(completions) => completions.main(),
         Command::Man(man) => man.main(),
         Command::SoftwareGuest(guest) => guest.main(),
+        Command::BenchNull(null) => null.main(),
         Command::Render(render) => render.main(),
+        Command::BenchEcho(echo) => echo.main(),
+        Command::BareFlips(flips) => flips.main(),
     };
     result.unwrap_or_else(|error| {
         failure::show(&error);

@@ -55,11 +55,23 @@ impl Process {
         let (read_end, write_end) = pipe_with(PipeFlags::CLOEXEC)?;
         let flags = fcntl_getfl(&read_end)?;
         fcntl_setfl(&read_end, flags | OFlags::NONBLOCK)?;
-        command
-            .stdin(Stdio::null())
-            .stdout(write_end.try_clone()?)
-            .stderr(write_end)
-            .process_group(0);
+        command.stdout(write_end.try_clone()?).stderr(write_end);
+        let process = Self::spawn(command, inherited)?;
+        // The child has not been waited for, so that the number can't have been given to another.
+        let pidfd = pidfd_open(process.group, PidfdFlags::empty())?;
+        Ok(Started {
+            process,
+            pidfd,
+            output: File::from(read_end),
+        })
+    }
+
+    /// The same for one that nobody watches and whose output goes where `command` says.
+    ///
+    /// # Errors
+    /// What the system says about the program or the lack of resources.
+    pub fn spawn(mut command: Command, inherited: &[BorrowedFd<'_>]) -> io::Result<Self> {
+        command.stdin(Stdio::null()).process_group(0);
         for name in service::VARIABLES {
             command.env_remove(name);
         }
@@ -71,17 +83,10 @@ impl Process {
         let child = command.spawn()?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let group = pid.ok_or(io::ErrorKind::InvalidData)?;
-        let process = Self {
+        Ok(Self {
             child,
             group,
             reaped: false,
-        };
-        // The child has not been waited for, so that the number can't have been given to another.
-        let pidfd = pidfd_open(group, PidfdFlags::empty())?;
-        Ok(Started {
-            process,
-            pidfd,
-            output: File::from(read_end),
         })
     }
 

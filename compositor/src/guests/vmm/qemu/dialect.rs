@@ -102,7 +102,7 @@ impl Dialect {
     }
 
     /// What QEMU's option says of it, but its place; `chardev` is the socket.
-    pub(super) fn option(self, chardev: &str, scanouts: usize) -> String {
+    pub(crate) fn option(self, chardev: &str, scanouts: usize) -> String {
         let device = self.device();
         match self {
             // 16 is virtio-gpu's number, and also the size of its configuration space.
