@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context as _, Result};
 
-use crate::{paths, report, setup, steps::Steps};
+use crate::{bench_check, paths, report, setup, steps::Steps};
 
 /// Runs them, those that fail fast first.
 pub fn run(steps: &mut Steps) {
@@ -51,6 +51,9 @@ pub fn run(steps: &mut Steps) {
     steps.step("documentation examples", |log| {
         cargo(log, &["test", "--workspace", "--doc", "--locked"])
     });
+    if bench_check::IS_POSSIBLE {
+        steps.step("instructions", |log| bench_check::run(log, false));
+    }
 }
 
 /// Unit tests, and those of whole processes with the software guest.
@@ -91,7 +94,8 @@ fn cargo(log: &Path, arguments: &[&str]) -> Result<String> {
     Ok(String::new())
 }
 
-fn base() -> Command {
+/// `cargo`, in the checkout.
+pub fn base() -> Command {
     let mut command = tool("cargo");
     command.env("CARGO_TERM_COLOR", "never");
     command

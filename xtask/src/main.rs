@@ -1,5 +1,7 @@
 //! `cargo xtask`: set-up, the lab, the demo and every test of Lucarne.
 
+mod bench;
+mod bench_check;
 mod checks;
 mod demo;
 mod lab;
@@ -53,6 +55,21 @@ enum Task {
         #[arg(long, value_name = "NAME")]
         only: Option<String>,
     },
+    /// Run the whole benchmark, also in the lab's machines, and write one report
+    Bench {
+        /// Seconds for each part: whether all of it works
+        #[arg(long)]
+        short: bool,
+        /// The folder of the report [default: xtask/bench in cargo's build folder]
+        #[arg(long, value_name = "DIR")]
+        out: Option<std::path::PathBuf>,
+    },
+    /// Count the instructions of hot operations, and fail where they are not what they were
+    BenchCheck {
+        /// Write the table instead of comparing with it
+        #[arg(long)]
+        update: bool,
+    },
     /// What the tests run inside the lab's machines
     #[command(hide = true)]
     Inside {
@@ -86,6 +103,7 @@ fn run(task: Task) -> Result<()> {
             setup::ensure(setup::Scope::Lab, false)?;
             let lab = lab::ensure()?;
             lab::ensure_programs()?;
+            lab.ensure_peers()?;
             report::say(if print {
                 lab.describe()
             } else {
@@ -102,6 +120,15 @@ fn run(task: Task) -> Result<()> {
                 labtests::run(&mut steps);
             }
             steps.finish()
+        }
+        Task::Bench { short, out } => bench::run(labtests::Length::of(short), out),
+        Task::BenchCheck { update } => {
+            setup::ensure(setup::Scope::Test, false)?;
+            std::fs::create_dir_all(paths::scratch())?;
+            let log = paths::scratch().join("bench-check.log");
+            let note = bench_check::run(&log, update)?;
+            report::say(format!("instructions  ok ({note})"));
+            Ok(())
         }
         Task::Inside { program } => labtests::inside::run(program),
     }

@@ -66,6 +66,8 @@ const SYSTEMS: &[System] = &[
             "libelf-dev",
             "patch",
             "xz-utils",
+            // A device to compare with, which makes its bindings to a C library.
+            "libclang-dev",
             // The Debian tree.
             "debian-archive-keyring",
             "mmdebstrap",
@@ -76,6 +78,8 @@ const SYSTEMS: &[System] = &[
             "foot",
             // Vulkan for guests.
             "mesa-vulkan-drivers",
+            // Counts instructions.
+            "valgrind",
             "virgl-server",
             "weston",
         ],
@@ -110,7 +114,13 @@ const SYSTEMS: &[System] = &[
             "qemu-system-x86-core",
         ],
         lab: &[],
-        test: &["edid-decode", "foot", "mesa-vulkan-drivers", "weston"],
+        test: &[
+            "edid-decode",
+            "foot",
+            "mesa-vulkan-drivers",
+            "valgrind",
+            "weston",
+        ],
     },
     System {
         installer: "pacman",
@@ -135,7 +145,7 @@ const SYSTEMS: &[System] = &[
             "qemu-system-x86",
         ],
         lab: &[],
-        test: &["edid-decode", "foot", "vulkan-swrast", "weston"],
+        test: &["edid-decode", "foot", "valgrind", "vulkan-swrast", "weston"],
     },
 ];
 

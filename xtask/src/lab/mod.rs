@@ -3,11 +3,14 @@
 //! Artefacts, each in a folder of the cache that is named by a hash of all that goes into it,
 //! so that a second run does nothing and a changed input makes a new one beside the old:
 //! a User Mode Linux kernel ([`kernel`]), a Debian testing file system ([`tree`]), a stock Debian
-//! kernel for QEMU ([`stock`]), and, where a test needs them, large programs for guests ([`programs`]).
+//! kernel for QEMU ([`stock`]), and, where a test needs them, large programs for guests ([`programs`]) and devices
+//! to compare with ([`peers`]).
 
 mod apt;
 mod cpio;
+mod flips;
 mod kernel;
+mod peers;
 mod programs;
 mod stock;
 mod tree;
@@ -97,6 +100,30 @@ pub fn ensure_programs() -> Result<PathBuf> {
 }
 
 impl Lab {
+    /// Builds, where they are missing, the devices that the benchmark compares with, and returns the folder of their
+    /// programs.
+    ///
+    /// # Errors
+    ///
+    /// When a download or a build fails.
+    pub fn ensure_peers(&self) -> Result<PathBuf> {
+        let tree = self.tree.parent().context("Naming the tree's folder")?;
+        let peers = Cache::open()?.ensure(
+            "peers",
+            &[
+                // Its folder's name says which it is.
+                &tree.display().to_string(),
+                peers::CRATE_VERSION,
+                peers::PROGRAM,
+                peers::QEMU,
+                peers::VERSION,
+            ],
+            "the devices that the benchmark compares with (about a minute, 6 MB to download)",
+            |work| peers::build(work, tree),
+        )?;
+        Ok(peers.join("bin"))
+    }
+
     /// The lab for people: where it is and how a guest is started by hand.
     pub fn describe(&self) -> String {
         format!(

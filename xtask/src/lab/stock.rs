@@ -154,7 +154,8 @@ fn dependencies(module: &[u8]) -> Vec<String> {
         .unwrap_or_default()
 }
 
-fn gzip(content: &[u8], path: &Path) -> Result<()> {
+/// Packs `content` as the file `path`.
+pub fn gzip(content: &[u8], path: &Path) -> Result<()> {
     let mut child = Command::new("gzip")
         .arg("-9")
         .stdin(Stdio::piped())

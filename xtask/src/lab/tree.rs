@@ -144,7 +144,8 @@ fn unpack_peer(work: &Work, root: &Path) -> Result<()> {
     Ok(())
 }
 
-fn program(path: &Path, content: &str) -> Result<()> {
+/// Writes a script that can be run.
+pub fn program(path: &Path, content: &str) -> Result<()> {
     fs::write(path, content)?;
     fs::set_permissions(path, Permissions::from_mode(0o755))?;
     Ok(())

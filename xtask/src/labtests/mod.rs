@@ -3,6 +3,7 @@
 //! [`uml`] and [`qemu`] run guests on this machine; [`host`] starts a User Mode Linux machine and
 //! there, as [`inside`], the same harness ([`compositor`]) with guests of its own. [`three_d`] is about what guests draw.
 
+mod bench;
 mod compositor;
 mod console;
 mod desktop;
@@ -22,7 +23,15 @@ mod three_d;
 mod uml;
 mod venus;
 
-pub use self::{compositor::Compositor, modes::MODES, picture::Picture};
+pub use self::{
+    bench::{
+        Length, command as bench_command, glmark as bench_glmark, on_planes as bench_planes,
+        with_blobs as bench_blobs,
+    },
+    compositor::Compositor,
+    modes::MODES,
+    picture::Picture,
+};
 
 use std::{
     fs,
@@ -102,6 +111,10 @@ const TESTS: &[(&str, Test)] = &[
     ("uml 3d renderer killed", three_d::killed),
     ("machine of qemu", machine::qemu),
     ("machine of uml", machine::uml),
+    ("bench planes", bench::planes),
+    ("bench blobs", bench::blobs),
+    ("bench peers", bench::peers),
+    ("bench qemu", bench::qemu),
 ];
 
 /// Bounds that are not reached yet, or not on every run. They run where they are named in full.

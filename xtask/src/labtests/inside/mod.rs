@@ -6,6 +6,7 @@ mod crowd;
 mod cursor;
 pub mod desktop;
 mod drawn_guest;
+mod flips;
 pub mod hands;
 mod ioctl;
 pub mod kms;
@@ -88,6 +89,11 @@ pub enum Program {
         /// The device's socket
         socket: PathBuf,
     },
+    /// In a guest: flips pages for ever
+    Flips {
+        /// The card
+        card: PathBuf,
+    },
     /// On a host with vkms: flips dma-bufs and does nothing else
     Flipper {
         /// The card
@@ -152,6 +158,7 @@ pub fn run(program: Program) -> Result<()> {
             input,
         } => kms::painter::run(&socket, &control, &input),
         Program::Crowd { socket } => crowd::run(&socket),
+        Program::Flips { card } => flips::run(&card),
         Program::Flipper {
             card,
             width,

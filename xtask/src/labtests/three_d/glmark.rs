@@ -103,16 +103,25 @@ pub fn ratios(bench: &Bench, place: &Place) -> Result<String> {
     Ok(words(&scenes))
 }
 
+/// The first scenes of the list, so many, off-screen.
+///
+/// # Errors
+///
+/// When one is not drawn.
+pub fn off_screen(bench: &Bench, place: &Place, most: usize) -> Result<Vec<Scene>> {
+    measure_first(bench, place, OFF_SCREEN, most)
+}
+
 /// How long a frame of a scene took, in milliseconds.
-struct Scene {
-    name: &'static str,
-    guest: f64,
-    native: f64,
+pub struct Scene {
+    pub name: &'static str,
+    pub guest: f64,
+    pub native: f64,
 }
 
 impl Scene {
     /// The guest's rate as a part of the native one.
-    fn ratio(&self) -> f64 {
+    pub fn ratio(&self) -> f64 {
         self.native / self.guest
     }
 }
@@ -144,6 +153,10 @@ fn words(scenes: &[Scene]) -> String {
 }
 
 fn measure(bench: &Bench, place: &Place, way: &str) -> Result<Vec<Scene>> {
+    measure_first(bench, place, way, SCENES.len())
+}
+
+fn measure_first(bench: &Bench, place: &Place, way: &str, most: usize) -> Result<Vec<Scene>> {
     let size = format!("{}x{}", SIZE.0, SIZE.1);
     let folder = place.guest("guest", &drawing(way))?;
     let compositor = start(
@@ -157,7 +170,7 @@ fn measure(bench: &Bench, place: &Place, way: &str) -> Result<Vec<Scene>> {
     )?;
     let session = Session::start(bench, place)?;
     let mut scenes = Vec::new();
-    for (number, name) in SCENES.iter().enumerate() {
+    for (number, name) in SCENES.iter().take(most).enumerate() {
         let order = format!("{name}:duration={LASTS}");
         let native = report::output(
             session

@@ -12,11 +12,12 @@ mod piglit;
 mod process;
 mod programs;
 mod session;
+mod vtest;
 
 pub use self::{
     frames::{four_guests, two_guests},
     game::run as game,
-    glmark::{ratios as glmark_ratios, run as glmark},
+    glmark::{Scene, off_screen as glmark_off_screen, ratios as glmark_ratios, run as glmark},
     killed::run as killed,
     piglit::run as piglit,
     process::run as process,
@@ -34,7 +35,7 @@ use crate::lab::Lab;
 const BOOT: Duration = Duration::from_secs(30);
 
 /// The size of all screens here.
-const SIZE: (usize, usize) = (640, 480);
+pub const SIZE: (usize, usize) = (640, 480);
 
 /// What a guest may do with its graphics card, as the configuration says it.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -27,8 +27,10 @@ const LASTS: &str = "1.0";
 /// The rate with the process, as a part of that without.
 const BOUND: f64 = 0.97;
 
-/// The process costs at most three frames in a hundred. (Measured: nine in the middle, on two processors that the CPU's
-/// OpenGL keeps busy, so that whoever is woken waits for one; from scene to scene it varies more than that.)
+/// The process costs at most three frames in a hundred: two wake-ups a frame, one for its order and one for its answer. (A
+/// frame is 1.5 to 6 ms here. It cost nine in a hundred while device and renderer woke each other some ten times a frame.
+/// From scene to scene it varies by more than the bound, since the device that draws by itself draws in the thread that
+/// the guest wakes.)
 pub fn run(bench: &Bench, place: &Place) -> Result<String> {
     let program = glmark::drawing(glmark::OFF_SCREEN);
     let [with, without] = ["with", "without"];

@@ -2,8 +2,9 @@
 //! `lucarne kiosk` shows guests on the monitors, and the kernel is asked what is really there.
 
 mod bad;
+pub mod bench;
 mod buffers;
-mod card;
+pub mod card;
 mod clients;
 mod crc;
 mod desk;
@@ -72,6 +73,14 @@ pub enum Test {
     Hands,
     /// What goes wrong before there is a picture
     Bad,
+    /// The benchmark of planes in its short form
+    PlanesShort,
+    /// The benchmark of planes
+    PlanesFull,
+    /// The benchmark of frames in guest memory in its short form
+    BlobsShort,
+    /// The benchmark of frames in guest memory
+    BlobsFull,
 }
 
 impl Test {
@@ -107,6 +116,10 @@ pub fn run(test: Test, files: Files) -> Result<()> {
         Test::Clients => clients::run(&desk)?,
         Test::Hands => hands::run(&desk)?,
         Test::Bad => bad::run(&desk)?,
+        Test::PlanesShort => bench::planes(&desk, &["--short"])?,
+        Test::PlanesFull => bench::planes(&desk, &[])?,
+        Test::BlobsShort => bench::blobs(&desk, &["--short", "--repetitions", "1"])?,
+        Test::BlobsFull => bench::blobs(&desk, &["--repetitions", "5"])?,
     };
     report::say(note);
     Ok(())
