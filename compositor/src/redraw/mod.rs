@@ -59,7 +59,8 @@ const CLOCK_KEEPS: u64 = 600;
 /// After composing, a display flips and tells when it has, which is the vblank; without a display,
 /// or if there is nothing to flip to, the vblank of the output's clock counts. Where nothing has to be
 /// drawn for no display, that vblank is also the moment to compose at: one wake-up does for both, and
-/// clients have all of the refresh to themselves. In both waiting states changes are only noted: there is one frame under way, never two.
+/// clients have all of the refresh to themselves. In both waiting states changes are only noted: there is
+/// one frame under way, never two.
 ///
 /// `Idle` and `Paused` have no deadline: an output on which nothing happens costs no wake-ups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

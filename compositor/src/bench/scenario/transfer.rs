@@ -47,7 +47,8 @@ impl Scenario for Transfer {
     fn about(&self) -> &'static str {
         "Pictures that the device copies out of the guest's memory: TRANSFER_TO_HOST_2D, then RESOURCE_FLUSH, \
          as fast as they are answered, two at a time; the guest draws nothing. Beside it, in the same turn, \
-         memcpy of as many bytes between two memories of one process."
+         memcpy of as many bytes between two memories of one process. The device that does nothing moves no \
+         pixel: its throughput is what it answers for, and only says how much a frame's commands cost alone."
     }
 
     fn wanted(&self, _: &Plan) -> Result<Wanted, Lack> {
