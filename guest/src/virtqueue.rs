@@ -284,9 +284,21 @@ impl Virtqueue {
     }
 
     fn publish(&mut self, head: u16) -> Result<(), QueueError> {
-        let slot = self.available_ring() + 4 + 2 * u64::from(self.next_available % self.size);
-        self.store(head, slot, Ordering::Relaxed)?;
-        self.next_available = self.next_available.wrapping_add(1);
+        self.publish_all(&[head])
+    }
+
+    fn publish_all(&mut self, heads: &[u16]) -> Result<(), QueueError> {
+        let mut left = heads;
+        while !left.is_empty() {
+            let slot = self.next_available % self.size;
+            let (now, later) = left.split_at(left.len().min(usize::from(self.size - slot)));
+            let entries: Vec<u8> = now.iter().flat_map(|head| head.to_le_bytes()).collect();
+            let place = self.available_ring() + 4 + 2 * u64::from(slot);
+            self.memory.write_slice(&entries, GuestAddress(place))?;
+            let count = u16::try_from(now.len()).unwrap_or(self.size);
+            self.next_available = self.next_available.wrapping_add(count);
+            left = later;
+        }
         // Release: a device that sees the new index sees the descriptors and the buffers too.
         self.store(
             self.next_available,

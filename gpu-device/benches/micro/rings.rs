@@ -50,9 +50,10 @@ pub const OPERATIONS: &[Operation] = &[
         let answer = [0; ANSWER as usize];
         Ok(Box::new(move || {
             driver.offer(1);
-            let chain = queue.pop(&driver.map, &mut request, 4096);
+            let mut queue = queue.open(&driver.map);
+            let chain = queue.pop(&mut request, 4096);
             let chain = chain.expect("a ring").expect("a chain");
-            let written = queue.complete(&driver.map, &chain, &answer);
+            let written = queue.complete(&chain, &answer);
             assert_eq!(black_box(written).expect("a ring"), ANSWER);
         }))
     }),

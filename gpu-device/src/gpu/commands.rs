@@ -334,21 +334,23 @@ impl Gpu {
         offset: u64,
         context: &mut Context<'_>,
     ) -> Result<Outcome, ErrorCode> {
-        self.transfer_to_host(id, rect, offset)?;
-        let resource = self.resources.get(id)?;
-        let is_picture = matches!(resource.kind, Kind::Picture(_));
-        let rendered = resource.is_rendered() && is_picture && !rect.is_empty();
+        if !self.transfer_to_host(id, rect, offset)? {
+            return Ok(Outcome::Now(Response::OkNodata));
+        }
         let request = Request::TransferToHost(twin_transfer(id, rect, offset));
-        Ok(self.also(order, rendered, request, context))
+        Ok(self.also(order, true, request, context))
     }
 
-    fn transfer_to_host(&mut self, id: u32, rect: Rect, offset: u64) -> Result<(), ErrorCode> {
-        let (kind, backing) = self.resources.get_mut(id)?.parts();
+    /// Returns whether the renderer has a twin that is to get these pixels, too.
+    fn transfer_to_host(&mut self, id: u32, rect: Rect, offset: u64) -> Result<bool, ErrorCode> {
+        let resource = self.resources.get_mut(id)?;
+        let rendered = resource.is_rendered();
+        let (kind, backing) = resource.parts();
         let backing = backing.ok_or(ErrorCode::Unspec)?;
         let resource = match kind {
             Kind::Picture(picture) => picture,
             // Linux sends it for every dumb buffer; the pixels of a blob are there already.
-            Kind::Blob(_) => return Ok(()),
+            Kind::Blob(_) => return Ok(false),
             Kind::Host(_) => return Err(ErrorCode::InvalidParameter),
         };
         let whole = resource.picture.whole();
@@ -356,7 +358,7 @@ impl Gpu {
             return Err(ErrorCode::InvalidParameter);
         }
         if rect.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         // The command has no stride: rows in the guest's memory have no gaps.
         let stride = whole.width.saturating_mul(PIXEL);
@@ -383,7 +385,7 @@ impl Gpu {
             .map_err(|_| ErrorCode::Unspec)?
             .saturating_add(carried);
         resource.copied = resource.copied.saturating_add(copied);
-        Ok(())
+        Ok(rendered)
     }
 }
 

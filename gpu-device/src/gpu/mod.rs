@@ -209,13 +209,14 @@ impl Gpu {
         context: &mut Context<'_>,
     ) -> Reply {
         let order = self.order(header);
-        match self.wait_at_gate(order, command, context) {
-            Some(command) => {
-                let outcome = self.carry_out(order, command, context);
-                self.reply(order, outcome)
+        let outcome = match self.waits_at_gate(order, &command) {
+            false => self.carry_out(order, command, context),
+            true => {
+                self.queue(order, command, context);
+                Outcome::Later
             }
-            None => self.reply(order, Outcome::Later),
-        }
+        };
+        self.reply(order, outcome)
     }
 
     /// [`Gpu::execute`] of a SUBMIT_3D whose command stream need not be copied: it must be in memory

@@ -10,7 +10,7 @@ use tracing::debug;
 use vm_memory::GuestMemoryMmap;
 
 use super::{
-    queue::{Broken, Chain, SplitQueue},
+    queue::{Broken, Chain, OpenQueue},
     rings::{Chains, Ring},
 };
 use crate::{gpu::Reply, renderer::Ticket};
@@ -53,15 +53,11 @@ pub type CommandRing = Ring<Unanswered>;
 
 impl Chains for Unanswered {
     /// The ring stops before the work is done: what it has not answered by then it never will.
-    fn give_back(
-        &mut self,
-        queue: &mut SplitQueue,
-        memory: &GuestMemoryMmap,
-    ) -> Result<(), Broken> {
+    fn give_back(&mut self, queue: &mut OpenQueue<'_, '_>) -> Result<(), Broken> {
         for held in &mut self.0 {
             held.answer.get_or_insert(Response::OkNodata);
         }
-        self.answer_due(queue, memory, &mut Vec::new())
+        self.answer_due(queue, &mut Vec::new())
     }
 
     fn forget(&mut self) {
@@ -72,8 +68,7 @@ impl Chains for Unanswered {
 impl Unanswered {
     fn answer_due(
         &mut self,
-        queue: &mut SplitQueue,
-        memory: &GuestMemoryMmap,
+        queue: &mut OpenQueue<'_, '_>,
         answer: &mut Vec<u8>,
     ) -> Result<(), Broken> {
         let mut outcome = Ok(());
@@ -83,7 +78,7 @@ impl Unanswered {
             };
             if outcome.is_ok() {
                 encode(response, &held.header, &held.chain, answer);
-                outcome = queue.complete(memory, &held.chain, answer).map(drop);
+                outcome = queue.complete(&held.chain, answer).map(drop);
             }
             false
         });
@@ -122,7 +117,7 @@ impl CommandRing {
                     Err((header, error)) => (header, Response::Err(error)),
                 };
                 encode(&response, &header, &chain, answer);
-                queue.complete(memory, &chain, answer).map(drop)
+                queue.complete(&chain, answer).map(drop)
             },
         );
     }
@@ -139,7 +134,9 @@ impl CommandRing {
     pub fn give_answers(&mut self, memory: &GuestMemoryMmap, scratch: &mut Scratch) {
         let mut held = self.chains_mut().0.iter();
         if held.any(|held| held.answer.is_some()) {
-            self.use_queue(|queue, held| held.answer_due(queue, memory, &mut scratch.answer));
+            self.use_queue(memory, |queue, held| {
+                held.answer_due(queue, &mut scratch.answer)
+            });
         }
     }
 }

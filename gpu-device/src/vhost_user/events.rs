@@ -31,24 +31,24 @@ impl EventRing {
         }
         self.take_notice();
         let mut left = false;
-        self.use_queue(|queue, ()| {
+        self.use_queue(memory, |queue, ()| {
             // Chains are looked for when there is an event; kicks for them would wake us for nothing.
-            queue.pause_kicks(memory)?;
+            queue.pause_kicks()?;
             let mut unread = Vec::new();
             for _ in 0..CHAINS_PER_TURN {
                 let Some(event) = events.next() else {
                     return Ok(());
                 };
-                match queue.pop(memory, &mut unread, 0)? {
+                match queue.pop(&mut unread, 0)? {
                     Some(chain) => {
-                        let written = queue.complete(memory, &chain, &event.encode())?;
+                        let written = queue.complete(&chain, &event.encode())?;
                         // A chain without room for an event is the guest's loss, the event is not.
                         if usize::try_from(written).is_ok_and(|written| written == EVENT_SIZE) {
                             events.delivered();
                         }
                     }
-                    None if !queue.resume_kicks(memory)? => return Ok(()),
-                    None => queue.pause_kicks(memory)?,
+                    None if !queue.resume_kicks()? => return Ok(()),
+                    None => queue.pause_kicks()?,
                 }
             }
             left = true;
@@ -66,7 +66,7 @@ impl EventRing {
             if let Some(event) = Event::decode(bytes).filter(|_| chain.readable) {
                 hear(event);
             }
-            queue.complete(memory, &chain, &[]).map(drop)
+            queue.complete(&chain, &[]).map(drop)
         });
     }
 }

@@ -7,16 +7,16 @@
 
 mod access;
 mod descriptors;
+mod open;
 
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::Ordering;
 
 use thiserror::Error;
-use virtio_bindings::virtio_ring::VRING_AVAIL_F_NO_INTERRUPT;
 use virtio_queue::{Queue, QueueT};
 use vm_memory::{GuestAddress, GuestMemoryMmap};
 
-use self::descriptors::Descriptors;
-
+use self::access::Stretch;
+pub use self::open::OpenQueue;
 use super::features::Acked;
 
 /// The longest ring. crosvm offers its guests this many entries unless it is told otherwise.
@@ -77,20 +77,28 @@ impl Room {
 
     /// Writes `answer`, as much of it as there is room for; returns the bytes written.
     fn write(&self, memory: &GuestMemoryMmap, mut answer: &[u8]) -> u32 {
-        let mut written = 0_u32;
-        for (address, len) in self.first.iter().chain(&self.others) {
-            let Ok(room) = usize::try_from(*len) else {
-                break;
-            };
-            let (now, later) = answer.split_at(answer.len().min(room));
-            if now.is_empty() || access::write(memory, *address, now).is_err() {
-                break;
-            }
-            written = written.saturating_add(u32::try_from(now.len()).unwrap_or(0));
-            answer = later;
+        let Some(first) = self.first else {
+            return 0;
+        };
+        let mut written = put(memory, first, &mut answer);
+        for part in &self.others {
+            written = written.saturating_add(put(memory, *part, &mut answer));
         }
         written
     }
+}
+
+/// Writes what of `answer` there is room for in one part, and leaves the rest of it; nothing where the part
+/// is not in the guest's memory, for what comes behind a gap is no answer. Returns the bytes written.
+fn put(memory: &GuestMemoryMmap, (address, len): (GuestAddress, u32), answer: &mut &[u8]) -> u32 {
+    let room = usize::try_from(len).unwrap_or(usize::MAX);
+    let (now, later) = answer.split_at(answer.len().min(room));
+    if now.is_empty() || Stretch::new(memory, address, now.len()).write(now).is_err() {
+        *answer = &[];
+        return 0;
+    }
+    *answer = later;
+    u32::try_from(now.len()).unwrap_or(len)
 }
 
 /// One chain, taken out of the ring and not yet answered.
@@ -190,190 +198,15 @@ impl SplitQueue {
         self.ring.set_ready(ready);
     }
 
-    /// Takes out the next chain. The first `limit` of its readable bytes replace those in
-    /// `request`; fewer if some lie outside of the guest's memory.
-    ///
-    /// # Errors
-    /// A ring or chain that can't be right.
-    pub fn pop(
-        &mut self,
-        memory: &GuestMemoryMmap,
-        request: &mut Vec<u8>,
-        limit: usize,
-    ) -> Result<Option<Chain>, Broken> {
-        let avail = self.load(memory, self.available(2), Ordering::Acquire)?;
-        let next = self.ring.next_avail();
-        if avail == next {
-            return Ok(None);
-        }
-        let size = self.ring.size();
-        if self.in_flight >= size {
-            return Err(Broken::InFlight);
-        }
-        if !self.ring.ready() {
-            return Err(virtio_queue::Error::QueueNotReady.into());
-        }
-        if avail.wrapping_sub(next) > size {
-            return Err(virtio_queue::Error::InvalidAvailRingIndex.into());
-        }
-        let slot = next.checked_rem(size).ok_or(Broken::Chain)?;
-        let entry = self.available(4_u64.saturating_add(u64::from(slot).saturating_mul(2)));
-        let head = self.load(memory, entry, Ordering::Acquire)?;
-        self.ring.set_next_avail(next.wrapping_add(1));
-        let table = GuestAddress(self.ring.desc_table());
-        let descriptors = Descriptors::new(memory, table, size, head);
-        let mut chain = Chain {
-            head,
-            readable: true,
-            room: Room::default(),
-        };
-        request.clear();
-        // A chain is whole only if the last descriptor of it is one without a successor.
-        let mut whole = false;
-        for descriptor in descriptors {
-            whole = !descriptor.has_next();
-            if descriptor.is_write_only() {
-                chain.room.push(descriptor.addr(), descriptor.len());
-            } else if chain.readable {
-                let len = usize::try_from(descriptor.len()).unwrap_or(usize::MAX);
-                let len = len.min(limit.saturating_sub(request.len()));
-                chain.readable = gather(memory, descriptor.addr(), len, request);
-            }
-        }
-        if !whole {
-            return Err(Broken::Chain);
-        }
-        self.in_flight = self.in_flight.saturating_add(1);
-        Ok(Some(chain))
+    /// Begins to take chains out and to answer them.
+    pub fn open<'q, 'm>(&'q mut self, memory: &'m GuestMemoryMmap) -> OpenQueue<'q, 'm> {
+        OpenQueue::new(self, memory)
     }
 
-    /// Answers a chain: writes `answer` into its room, as much as fits, and gives it back. Returns
-    /// the bytes written.
-    ///
-    /// # Errors
-    /// A used ring that can't be written.
-    pub fn complete(
-        &mut self,
-        memory: &GuestMemoryMmap,
-        chain: &Chain,
-        answer: &[u8],
-    ) -> Result<u32, Broken> {
-        let written = chain.room.write(memory, answer);
-        self.in_flight = self.in_flight.saturating_sub(1);
-        self.unannounced = true;
-        self.add_used(memory, chain.head, written)?;
-        Ok(written)
+    /// Whether answers were given since the driver was last asked whether it wants to be called.
+    pub fn has_news(&self) -> bool {
+        self.unannounced
     }
-
-    fn add_used(
-        &mut self,
-        memory: &GuestMemoryMmap,
-        head: u16,
-        written: u32,
-    ) -> Result<(), Broken> {
-        let next = self.ring.next_used();
-        let slot = next.checked_rem(self.ring.size()).ok_or(Broken::Chain)?;
-        let element = u64::from(head) | u64::from(written) << 32;
-        let place = 4_u64.saturating_add(u64::from(slot).saturating_mul(8));
-        access::write(memory, self.used(place), &element.to_le_bytes())
-            .map_err(virtio_queue::Error::GuestMemory)?;
-        let next = next.wrapping_add(1);
-        self.ring.set_next_used(next);
-        self.added = self.added.wrapping_add(1);
-        // Release: a driver that sees the new index sees the answer too.
-        access::store(memory, next.to_le(), self.used(2), Ordering::Release)
-            .map_err(virtio_queue::Error::GuestMemory)?;
-        Ok(())
-    }
-
-    /// An address in the ring of available chains.
-    fn available(&self, offset: u64) -> GuestAddress {
-        GuestAddress(self.ring.avail_ring().saturating_add(offset))
-    }
-
-    /// An address in the ring of used chains.
-    fn used(&self, offset: u64) -> GuestAddress {
-        GuestAddress(self.ring.used_ring().saturating_add(offset))
-    }
-
-    fn load(
-        &self,
-        memory: &GuestMemoryMmap,
-        address: GuestAddress,
-        order: Ordering,
-    ) -> Result<u16, Broken> {
-        let number = access::load::<u16>(memory, address, order);
-        Ok(u16::from_le(
-            number.map_err(virtio_queue::Error::GuestMemory)?,
-        ))
-    }
-
-    /// Asks the driver not to kick while chains are being taken out anyway.
-    ///
-    /// # Errors
-    /// A ring that can't be written.
-    pub fn pause_kicks(&mut self, memory: &GuestMemoryMmap) -> Result<(), Broken> {
-        Ok(self.ring.disable_notification(memory)?)
-    }
-
-    /// Asks for kicks again. Returns whether chains have arrived meanwhile, for which there will
-    /// be none.
-    ///
-    /// # Errors
-    /// A ring that can't be written.
-    pub fn resume_kicks(&mut self, memory: &GuestMemoryMmap) -> Result<bool, Broken> {
-        Ok(self.ring.enable_notification(memory)?)
-    }
-
-    /// Whether the driver wants to be called for the answers given since the last question.
-    ///
-    /// # Errors
-    /// A ring that can't be read.
-    pub fn wants_call(&mut self, memory: &GuestMemoryMmap) -> Result<bool, Broken> {
-        if !std::mem::take(&mut self.unannounced) {
-            return Ok(false);
-        }
-        let added = std::mem::take(&mut self.added);
-        // The answers must be there before the driver's wish is looked at: it looks for answers after it
-        // has written that.
-        fence(Ordering::SeqCst);
-        let wanted = if self.ring.event_idx_enabled() {
-            let event = u64::from(self.ring.size()).saturating_mul(2);
-            let event = self.available(4_u64.saturating_add(event));
-            let event = self.load(memory, event, Ordering::Relaxed)?;
-            // Whether the index has passed what the driver waits for.
-            let beyond = self.ring.next_used().wrapping_sub(event).wrapping_sub(1);
-            beyond < added
-        } else {
-            let flags = self.load(memory, self.available(0), Ordering::Relaxed)?;
-            u32::from(flags) & VRING_AVAIL_F_NO_INTERRUPT == 0
-        };
-        if wanted || !self.notify_on_empty || self.in_flight > 0 {
-            return Ok(wanted);
-        }
-        let avail = self.load(memory, self.available(2), Ordering::Relaxed)?;
-        Ok(avail == self.ring.next_avail())
-    }
-}
-
-/// Appends `len` bytes of guest memory to `request`. Returns whether there are that many; if not,
-/// `request` stays as it was.
-fn gather(
-    memory: &GuestMemoryMmap,
-    address: GuestAddress,
-    len: usize,
-    request: &mut Vec<u8>,
-) -> bool {
-    let start = request.len();
-    request.resize(start.saturating_add(len), 0);
-    let read = match request.get_mut(start..) {
-        Some([]) | None => true,
-        Some(bytes) => access::read(memory, address, bytes).is_ok(),
-    };
-    if !read {
-        request.truncate(start);
-    }
-    read
 }
 
 #[cfg(test)]

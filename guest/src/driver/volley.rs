@@ -1,7 +1,7 @@
 //! Commands that are prepared once and sent again and again, as many at once as there are.
 //!
 //! A driver whose own work is next to nothing, so that what it measures is the device: bytes,
-//! buffers and descriptors stay where they are, and a volley costs an index for each command, a
+//! buffers and descriptors stay where they are, and a volley costs a list of their numbers, a
 //! kick if the device wants one, and the wait for the answers. Calls are asked for as Linux asks for them: for the
 //! next answer after those that were seen.
 
@@ -36,8 +36,10 @@ struct Shot {
 pub struct Volley {
     driver: Driver,
     queue: u16,
-    /// The commands by the heads of their chains, in order.
-    shots: Vec<(u16, Shot)>,
+    /// The heads of the chains, in order.
+    heads: Vec<u16>,
+    /// The commands, in the same order.
+    shots: Vec<Shot>,
     /// The device's index in the used ring once all is answered.
     answered: u16,
 }
@@ -65,6 +67,7 @@ impl Volley {
         let queue = commands.first().map_or(CONTROL_QUEUE, queue_of);
         let mut volley = Self {
             queue,
+            heads: Vec::with_capacity(commands.len()),
             shots: Vec::with_capacity(commands.len()),
             answered: 0,
             driver,
@@ -78,7 +81,8 @@ impl Volley {
             let shot = volley.load(command, header)?;
             let taken = descriptors(&volley.driver, shot.expected.room);
             volley.aim(head, &shot)?;
-            volley.shots.push((head, shot));
+            volley.heads.push(head);
+            volley.shots.push(shot);
             head = u16::try_from(usize::from(head) + taken).unwrap_or(u16::MAX);
         }
         volley.answered = volley.raw()?.used_index()?;
@@ -106,9 +110,7 @@ impl Volley {
         let Some(queue) = self.driver.queues.get_mut(index) else {
             return Err(DriverError::Dropped);
         };
-        for (head, _) in &self.shots {
-            queue.raw().publish(*head)?;
-        }
+        queue.raw().publish_all(&self.heads)?;
         if queue.needs_kick()? {
             self.driver.frontend.kick(index)?;
         }
@@ -124,7 +126,7 @@ impl Volley {
     /// driver would take it.
     pub fn fire_and_check(&mut self, timeout: Duration) -> Result<(), DriverError> {
         // What was answered before must not pass for an answer now.
-        for (_, shot) in &self.shots {
+        for shot in &self.shots {
             let room = usize::try_from(shot.expected.room).unwrap_or(0);
             self.driver.ram.write(shot.answer, &vec![0xa5; room])?;
         }
@@ -135,9 +137,8 @@ impl Volley {
             let (head, length) = self.raw()?.used_entry(first.wrapping_add(place))?;
             used.insert(head, length);
         }
-        self.shots
-            .iter()
-            .try_for_each(|(head, shot)| self.check(shot, used.get(&u32::from(*head))))
+        let mut shots = self.heads.iter().zip(&self.shots);
+        shots.try_for_each(|(head, shot)| self.check(shot, used.get(&u32::from(*head))))
     }
 
     fn check(&self, shot: &Shot, used: Option<&u32>) -> Result<(), DriverError> {
@@ -174,7 +175,7 @@ impl Volley {
             if left.is_zero() {
                 let first = self.shots.first();
                 return Err(DriverError::Timeout {
-                    command: first.map_or_else(String::new, |(_, shot)| {
+                    command: first.map_or_else(String::new, |shot| {
                         format!("{} times {}", self.shots.len(), shot.expected.command)
                     }),
                     after: timeout,

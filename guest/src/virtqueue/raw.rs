@@ -52,6 +52,14 @@ impl RawQueue<'_> {
         self.queue.publish(head)
     }
 
+    /// Makes heads available in this order, all at once: the device sees none of them or all.
+    ///
+    /// # Errors
+    /// The rings' memory is gone.
+    pub fn publish_all(&mut self, heads: &[u16]) -> Result<(), QueueError> {
+        self.queue.publish_all(heads)
+    }
+
     /// The device's index in the ring of used chains.
     ///
     /// # Errors

@@ -321,6 +321,27 @@ fn the_raw_tables_take_a_chain_that_loops() {
 }
 
 #[test]
+fn heads_that_are_published_at_once_go_on_at_the_rings_start() {
+    let mut bench = bench(4, RingFeatures::default());
+    for head in 0..3 {
+        let last = Descriptor {
+            address: PAGE,
+            length: 16,
+            flags: 0,
+            next: 0,
+        };
+        bench.driver.raw().set_descriptor(head, last).unwrap();
+    }
+    for _ in 0..3 {
+        bench.driver.raw().publish_all(&[2, 0, 1]).unwrap();
+        let Device { queue, memory } = &mut bench.device;
+        let heads = std::iter::from_fn(|| queue.pop_descriptor_chain(&*memory));
+        let heads: Vec<u16> = heads.map(|chain| chain.head_index()).collect();
+        assert_eq!(heads, [2, 0, 1]);
+    }
+}
+
+#[test]
 fn sizes_that_a_ring_cannot_have_are_refused() {
     let mut ram = Ram::new(&RamOptions {
         size: 1 << 20,

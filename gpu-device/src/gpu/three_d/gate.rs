@@ -72,23 +72,13 @@ fn bytes_of(command: &Command) -> usize {
 }
 
 impl Gpu {
-    /// Has a command wait, if it has to. Gives it back otherwise.
-    pub(in crate::gpu) fn wait_at_gate(
-        &mut self,
-        order: Order,
-        command: Command,
-        context: &mut Context<'_>,
-    ) -> Option<Command> {
+    /// Whether a command has to wait: [`Gpu::queue`] is for it then.
+    pub(in crate::gpu) fn waits_at_gate(&self, order: Order, command: &Command) -> bool {
         let is_pointer = matches!(
             command,
             Command::UpdateCursor { .. } | Command::MoveCursor { .. }
         );
-        let gate = &self.three_d.gate;
-        if is_pointer || (gate.is_empty() && !self.must_wait(order, &command)) {
-            return Some(command);
-        }
-        self.queue(order, command, context);
-        None
+        !is_pointer && (!self.three_d.gate.is_empty() || self.must_wait(order, command))
     }
 
     /// Has a SUBMIT_3D wait, if it has to.
@@ -106,7 +96,8 @@ impl Gpu {
         waits
     }
 
-    fn queue(&mut self, order: Order, command: Command, context: &Context<'_>) {
+    /// Has a command wait.
+    pub(in crate::gpu) fn queue(&mut self, order: Order, command: Command, context: &Context<'_>) {
         let gate = &mut self.three_d.gate;
         gate.bytes = gate.bytes.saturating_add(bytes_of(&command));
         gate.waiting.push_back((order, command));

@@ -9,7 +9,7 @@ use rustix::{
 
 use super::*;
 use crate::vhost_user::{
-    rings::CHAINS_PER_TURN,
+    rings::{CHAINS_PER_CALL, CHAINS_PER_TURN},
     testing::{DriverRing, NEXT, Part, Ram, WRITE, write_descriptor},
 };
 
@@ -336,6 +336,23 @@ fn a_guest_that_never_stops_gets_its_turns_bounded() {
     assert!(!fixture.ring.is_kicked());
     let answered = std::iter::from_fn(|| fixture.driver.take_used()).count();
     assert_eq!(answered, CHAINS_PER_TURN + 10);
+}
+
+#[test]
+fn a_driver_that_waits_is_called_while_a_long_turn_goes_on() {
+    let mut fixture = Fixture::with_size(1024);
+    let mut serve = |chains| {
+        for _ in 0..chains {
+            fixture.offer_parts(&[(REQUEST, 24, 0)]);
+        }
+        fixture.ring.look_at_it();
+        fixture.serve();
+        let early = count(&fixture.call);
+        fixture.ring.announce(&fixture.ram.map);
+        (early, count(&fixture.call))
+    };
+    assert_eq!(serve(CHAINS_PER_CALL - 1), (0, 1));
+    assert_eq!(serve(CHAINS_PER_CALL + 1), (1, 1));
 }
 
 #[test]

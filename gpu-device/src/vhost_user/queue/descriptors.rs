@@ -1,12 +1,12 @@
 //! The descriptors of one chain, each read once.
 
 use virtio_queue::desc::split::Descriptor;
-use vm_memory::{Address, GuestAddress, GuestMemoryMmap};
+use vm_memory::GuestMemoryMmap;
 
-use super::access;
+use super::access::Stretch;
 
 /// Bytes of a descriptor.
-const SIZE: u32 = 16;
+pub(super) const SIZE: usize = size_of::<Descriptor>();
 
 /// Walks a chain. Stops silently at whatever is wrong with it: then the last descriptor that it gave has a
 /// successor, or it gave none.
@@ -15,7 +15,7 @@ const SIZE: u32 = 16;
 /// that is none, and a chain of more than 4 GiB.
 pub(super) struct Descriptors<'m> {
     memory: &'m GuestMemoryMmap,
-    table: GuestAddress,
+    table: Stretch<'m>,
     /// Entries of the table.
     size: u16,
     next: u16,
@@ -29,7 +29,7 @@ impl<'m> Descriptors<'m> {
     /// The chain that begins with the entry `head` of a table.
     pub(super) fn new(
         memory: &'m GuestMemoryMmap,
-        table: GuestAddress,
+        table: Stretch<'m>,
         size: u16,
         head: u16,
     ) -> Self {
@@ -46,11 +46,12 @@ impl<'m> Descriptors<'m> {
 
     /// The chain goes on in a table of its own.
     fn enter(&mut self, table: &Descriptor) -> Option<()> {
-        if self.is_indirect || !table.len().is_multiple_of(SIZE) {
+        let len = usize::try_from(table.len()).ok()?;
+        if self.is_indirect || !len.is_multiple_of(SIZE) {
             return None;
         }
-        self.size = u16::try_from(table.len() / SIZE).ok()?;
-        self.table = table.addr();
+        self.size = u16::try_from(len / SIZE).ok()?;
+        self.table = Stretch::new(self.memory, table.addr(), len);
         self.next = 0;
         self.left = self.size;
         self.is_indirect = true;
@@ -61,14 +62,14 @@ impl<'m> Descriptors<'m> {
 impl Iterator for Descriptors<'_> {
     type Item = Descriptor;
 
+    #[inline]
     fn next(&mut self) -> Option<Descriptor> {
         loop {
             if self.left == 0 || self.next >= self.size {
                 return None;
             }
-            let offset = u64::from(self.next).checked_mul(SIZE.into())?;
-            let address = self.table.checked_add(offset)?;
-            let descriptor: Descriptor = access::read_obj(self.memory, address).ok()?;
+            let offset = usize::from(self.next).saturating_mul(SIZE);
+            let descriptor: Descriptor = self.table.read_obj(offset).ok()?;
             if descriptor.refers_to_indirect_table() {
                 self.enter(&descriptor)?;
                 continue;

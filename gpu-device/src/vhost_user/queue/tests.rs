@@ -41,11 +41,19 @@ impl Fixture {
     }
 
     fn pop(&mut self) -> Result<Option<Chain>, Broken> {
-        self.queue.pop(&self.ram.map, &mut self.request, LIMIT)
+        self.queue.open(&self.ram.map).pop(&mut self.request, LIMIT)
+    }
+
+    fn open(&mut self) -> OpenQueue<'_, '_> {
+        self.queue.open(&self.ram.map)
+    }
+
+    fn wants_call(&mut self) -> bool {
+        self.open().wants_call().unwrap()
     }
 
     fn complete(&mut self, chain: &Chain, answer: &[u8]) {
-        self.queue.complete(&self.ram.map, chain, answer).unwrap();
+        self.open().complete(chain, answer).unwrap();
     }
 }
 
@@ -247,32 +255,29 @@ fn chains_offered_twice_break_the_ring_before_they_pile_up() {
 fn a_chain_that_arrives_before_kicks_are_resumed_is_not_forgotten() {
     for features in [0, 1 << 29] {
         let mut fixture = Fixture::new(features);
-        let map = fixture.ram.map.clone();
-        fixture.queue.pause_kicks(&map).unwrap();
+        fixture.open().pause_kicks().unwrap();
         assert!(fixture.pop().unwrap().is_none());
         fixture.offer(&[(0x8000, 4, 0)]);
-        assert!(fixture.queue.resume_kicks(&map).unwrap());
-        fixture.queue.pause_kicks(&map).unwrap();
+        assert!(fixture.open().resume_kicks().unwrap());
+        fixture.open().pause_kicks().unwrap();
         assert!(fixture.pop().unwrap().is_some());
-        assert!(!fixture.queue.resume_kicks(&map).unwrap());
+        assert!(!fixture.open().resume_kicks().unwrap());
     }
 }
 
 #[test]
 fn the_driver_is_asked_not_to_kick_while_its_chains_are_taken() {
     let mut fixture = Fixture::new(0);
-    let map = fixture.ram.map.clone();
     let flags = |fixture: &Fixture| fixture.ram.read(fixture.driver.used_address(), 1)[0];
-    fixture.queue.pause_kicks(&map).unwrap();
+    fixture.open().pause_kicks().unwrap();
     assert_eq!(flags(&fixture), 1);
-    fixture.queue.resume_kicks(&map).unwrap();
+    fixture.open().resume_kicks().unwrap();
     assert_eq!(flags(&fixture), 0);
 }
 
 #[test]
 fn with_event_index_the_driver_is_called_once_it_is_reached() {
     let mut fixture = Fixture::new(1 << 29);
-    let map = fixture.ram.map.clone();
     for _ in 0..3 {
         fixture.offer(&[(0x8000, 4, 0)]);
     }
@@ -281,19 +286,18 @@ fn with_event_index_the_driver_is_called_once_it_is_reached() {
     fixture
         .ram
         .write(fixture.driver.used_event_address(), &1_u16.to_le_bytes());
-    assert!(!fixture.queue.wants_call(&map).unwrap());
+    assert!(!fixture.wants_call());
     fixture.complete(&chains[2], &[]);
-    assert!(!fixture.queue.wants_call(&map).unwrap());
+    assert!(!fixture.wants_call());
     fixture.complete(&chains[0], &[]);
-    assert!(fixture.queue.wants_call(&map).unwrap());
+    assert!(fixture.wants_call());
     fixture.complete(&chains[1], &[]);
-    assert!(!fixture.queue.wants_call(&map).unwrap());
+    assert!(!fixture.wants_call());
 }
 
 #[test]
 fn without_event_index_the_drivers_flag_is_honoured() {
     let mut fixture = Fixture::new(0);
-    let map = fixture.ram.map.clone();
     let answer_one = |flag: u16, fixture: &mut Fixture| {
         fixture
             .ram
@@ -301,17 +305,16 @@ fn without_event_index_the_drivers_flag_is_honoured() {
         fixture.offer(&[(0x8000, 4, 0)]);
         let chain = fixture.pop().unwrap().unwrap();
         fixture.complete(&chain, &[]);
-        fixture.queue.wants_call(&map).unwrap()
+        fixture.wants_call()
     };
     assert!(answer_one(0, &mut fixture));
     assert!(!answer_one(1, &mut fixture));
-    assert!(!fixture.queue.wants_call(&fixture.ram.map.clone()).unwrap());
+    assert!(!fixture.wants_call());
 }
 
 #[test]
 fn an_emptied_ring_is_announced_where_that_was_negotiated() {
     let mut fixture = Fixture::new(1 << 24);
-    let map = fixture.ram.map.clone();
     fixture
         .ram
         .write(fixture.driver.avail_address(), &1_u16.to_le_bytes());
@@ -322,9 +325,9 @@ fn an_emptied_ring_is_announced_where_that_was_negotiated() {
         fixture.pop().unwrap().unwrap(),
     );
     fixture.complete(&first, &[]);
-    assert!(!fixture.queue.wants_call(&map).unwrap());
+    assert!(!fixture.wants_call());
     fixture.complete(&second, &[]);
-    assert!(fixture.queue.wants_call(&map).unwrap());
+    assert!(fixture.wants_call());
 }
 
 #[test]

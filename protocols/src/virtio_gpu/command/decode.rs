@@ -112,15 +112,17 @@ pub fn decode(request: &[u8]) -> Result<(Header, Command), DecodeError> {
 #[must_use]
 pub fn submission(request: &[u8]) -> Option<(Header, &[u8])> {
     let got = request.len();
+    // Most requests are others, and have their header read elsewhere.
+    if request.first_chunk() != Some(&kind::SUBMIT_3D.to_le_bytes()) || got > MAX_REQUEST {
+        return None;
+    }
     let (header, body) = Header::decode(request)?;
     let reader = Reader {
         kind: header.kind,
         got,
         body,
     };
-    let is_it = header.kind == kind::SUBMIT_3D && got <= MAX_REQUEST;
-    let commands = is_it.then(|| reader.stream().ok()).flatten()?;
-    Some((header, commands))
+    Some((header, reader.stream().ok()?))
 }
 
 /// A request whose header was read.

@@ -131,7 +131,7 @@ impl Scratch {
                     if chain.room.size() > 0 {
                         answers.encode(request, answer);
                     }
-                    queue.complete(map, &chain, answer).map(drop)
+                    queue.complete(&chain, answer).map(drop)
                 });
                 ring.announce(map);
             }
