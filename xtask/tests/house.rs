@@ -25,7 +25,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 const UNSAFE_ROOMS: &[(&str, &str)] = &[
     (
         "gpu-device/src/memory/",
-        "udmabuf's ioctls are known to no safe wrapper",
+        "udmabuf's ioctls and stores past the caches are known to no safe wrapper",
     ),
     (
         "gpu-device/src/renderer/virgl/",

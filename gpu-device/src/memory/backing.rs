@@ -9,6 +9,7 @@ use vm_memory::{MmapRegion, VolatileMemory, VolatileSlice};
 use super::{
     Piece,
     ram::{FileIdentity, FilePart, GuestRam},
+    stores::{Copier, Stores},
 };
 use crate::display::Refused;
 
@@ -141,15 +142,19 @@ impl Backing {
     /// # Errors
     /// Some of the bytes don't exist; nothing is copied.
     pub fn read(&self, offset: u64, target: &VolatileSlice<'_>) -> Result<(), OutOfBacking> {
-        self.reader().read(offset, target)
+        self.read_with(Stores::Cached, |reader| reader.read(offset, target))
     }
 
-    /// For many reads, each close to the one before.
-    pub fn reader(&self) -> Reader<'_> {
-        Reader {
-            backing: self,
-            last: 0,
-        }
+    /// For many reads, each close to the one before. Once it returns, what was read is there for everybody
+    /// who is told of it.
+    pub fn read_with<T>(&self, stores: Stores, work: impl FnOnce(&mut Reader<'_>) -> T) -> T {
+        stores.during(|copier| {
+            work(&mut Reader {
+                backing: self,
+                copier,
+                last: 0,
+            })
+        })
     }
 
     /// The number of the run that has the byte at `offset`, which is below the length.
@@ -251,6 +256,7 @@ impl Segment {
 #[derive(Debug)]
 pub struct Reader<'a> {
     backing: &'a Backing,
+    copier: &'a Copier,
     /// Where the last read ended.
     last: usize,
 }
@@ -272,7 +278,7 @@ impl Reader<'_> {
             && end <= segment.end()
         {
             let source = segment.slice(skip, target.len()).ok_or(out)?;
-            source.copy_to_volatile_slice(*target);
+            self.copier.copy(&source, target, || None);
             return Ok(());
         }
         if end > self.backing.len {
@@ -294,10 +300,14 @@ impl Reader<'_> {
                 .unwrap_or(left)
                 .min(left);
             let source = segment.slice(skip, run)?;
-            source.copy_to_volatile_slice(target.subslice(done, run).ok()?);
+            let after = self.last.saturating_add(1);
+            let part = target.subslice(done, run).ok()?;
+            self.copier.copy(&source, &part, || {
+                self.backing.segments.get(after)?.slice(0, 1)
+            });
             done = done.saturating_add(run);
             if done < target.len() {
-                self.last = self.last.saturating_add(1);
+                self.last = after;
                 from = segment.end();
             }
         }

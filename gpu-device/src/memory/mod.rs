@@ -10,12 +10,14 @@ mod backing;
 mod memfd;
 mod ram;
 mod ring;
+mod stores;
 mod udmabuf;
 
 pub use backing::{Backing, BackingError, OutOfBacking, Reader, page_size};
 pub use memfd::SharedMemory;
 pub use ram::GuestRam;
 pub use ring::{Broken, Consumer, InPlace, Producer, Ring};
+pub use stores::Stores;
 pub use udmabuf::{DmaBufMaker, Piece, Udmabuf};
 
 #[cfg(test)]

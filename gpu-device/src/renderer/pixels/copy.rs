@@ -7,7 +7,7 @@ use protocols::virtio_gpu::{Format, Rect};
 use vm_memory::VolatileSlice;
 
 use super::convert::{PIXEL, is_stored_as_is, to_bgra};
-use crate::memory::{Backing, OutOfBacking};
+use crate::memory::{Backing, OutOfBacking, Stores};
 
 /// A picture in memory that this process owns, B, G, R, A.
 #[derive(Debug)]
@@ -61,26 +61,33 @@ pub fn from_guest(
     row: &mut Vec<u8>,
 ) -> Result<u64, OutOfBacking> {
     let straight = is_stored_as_is(from.format);
-    let mut guest = from.backing.reader();
-    let mut copied = 0_u64;
-    for run in Runs::new(rect, to.stride, straight && from.stride == to.stride) {
-        let Some(target) = to.run(&run) else { continue };
-        let offset = run
-            .row
-            .saturating_mul(from.stride.into())
-            .saturating_add(from.offset);
-        if straight {
-            guest.read(offset, &target)?;
-        } else {
-            // Through private memory, so that neither guest nor host sees pixels half converted.
-            row.resize(target.len(), 0);
-            guest.read(offset, &VolatileSlice::from(row.as_mut_slice()))?;
-            to_bgra(from.format, row);
-            target.copy_from(row.as_slice());
+    let runs = Runs::new(rect, to.stride, straight && from.stride == to.stride);
+    let stores = match straight {
+        true => Stores::of(rect.area().saturating_mul(PIXEL.into())),
+        // Private memory is small, and read again at once.
+        false => Stores::Cached,
+    };
+    from.backing.read_with(stores, |guest| {
+        let mut copied = 0_u64;
+        for run in runs {
+            let Some(target) = to.run(&run) else { continue };
+            let offset = run
+                .row
+                .saturating_mul(from.stride.into())
+                .saturating_add(from.offset);
+            if straight {
+                guest.read(offset, &target)?;
+            } else {
+                // Through private memory, so that neither guest nor host sees pixels half converted.
+                row.resize(target.len(), 0);
+                guest.read(offset, &VolatileSlice::from(row.as_mut_slice()))?;
+                to_bgra(from.format, row);
+                target.copy_from(row.as_slice());
+            }
+            copied = copied.saturating_add(run.bytes());
         }
-        copied = copied.saturating_add(run.bytes());
-    }
-    Ok(copied)
+        Ok(copied)
+    })
 }
 
 impl Canvas<'_> {
@@ -274,6 +281,49 @@ mod tests {
             from_guest(&source, &canvas(&mut bytes, 8), &outside, &mut row),
             Ok(0)
         );
+    }
+
+    #[test]
+    fn a_large_picture_arrives_whole_from_scattered_pages() {
+        const PAGE: u32 = 0x1000;
+        // So that rows begin where pages, lines of the caches and steps of the copy don't.
+        let (width, height) = (1990_u32, 1000_u32);
+        let pages = (width * height * PIXEL).div_ceil(PAGE);
+        let len = u64::from(pages * PAGE);
+        let file = testing::memfd(len);
+        let map = testing::map(&[(0, (pages * PAGE) as usize, &file, 0)]);
+        // The first page of the picture is the last of the memory.
+        let entries: Vec<_> = (1..=pages)
+            .map(|page| MemEntry {
+                addr: len - u64::from(page * PAGE),
+                length: PAGE,
+            })
+            .collect();
+        let picture: Vec<u8> = (0..pages * PAGE)
+            .map(|at| (at / 251).to_le_bytes()[0] ^ at.to_le_bytes()[0])
+            .collect();
+        for (entry, bytes) in entries.iter().zip(picture.chunks(PAGE as usize)) {
+            testing::write(&map, entry.addr, bytes);
+        }
+        let backing = Backing::resolve(&GuestRam::new(map), &entries).unwrap();
+        let source = Source {
+            backing: &backing,
+            offset: 0,
+            stride: width * PIXEL,
+            format: Format::Bgrx8888,
+        };
+        for stride in [width * PIXEL, 8192] {
+            let mut bytes = vec![0; (stride * height) as usize];
+            let to = canvas(&mut bytes, stride);
+            let whole = rect(0, 0, width, height);
+            let copied = from_guest(&source, &to, &whole, &mut Vec::new());
+            assert_eq!(copied, Ok(u64::from(width * height * PIXEL)));
+            let row = (width * PIXEL) as usize;
+            let rows = bytes.chunks(stride as usize).zip(picture.chunks(row));
+            for (number, (got, expected)) in rows.enumerate() {
+                assert!(got[..row] == *expected, "row {number}, stride {stride}");
+            }
+        }
     }
 
     #[test]
