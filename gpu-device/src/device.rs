@@ -13,6 +13,7 @@ mod front_end;
 mod hands;
 mod host;
 mod process;
+mod ready;
 mod wait;
 mod window;
 

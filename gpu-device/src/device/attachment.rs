@@ -96,6 +96,8 @@ pub struct Attachment<D: HostDisplay + 'static> {
     pause: Duration,
     /// How the last host was lost.
     lost: Option<Lost>,
+    /// A frame was handed over since the last flush.
+    has_frame: bool,
 }
 
 /// What became of a connection that was being made.
@@ -142,6 +144,7 @@ impl<D: HostDisplay + 'static> Attachment<D> {
             reach,
             pause: MIN_PAUSE,
             lost: None,
+            has_frame: false,
         })
     }
 
@@ -189,9 +192,15 @@ impl<D: HostDisplay + 'static> Attachment<D> {
         self.shown().map(D::take_events).unwrap_or_default()
     }
 
+    /// Whether a frame waits to be sent.
+    pub(super) fn has_frame(&self) -> bool {
+        self.has_frame
+    }
+
     /// Sends what the host is to know, and lets the loop watch for when it takes the rest. False if
     /// the host is gone: an event says so.
     pub(super) fn flush(&mut self) -> Result<bool, DeviceError> {
+        self.has_frame = false;
         let Stage::Attached(shown) = &mut self.stage else {
             return Ok(true);
         };

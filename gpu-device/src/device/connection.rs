@@ -8,10 +8,7 @@ use std::{
 use calloop::{Interest, LoopHandle, Mode, PostAction, RegistrationToken, generic::Generic};
 use tracing::{debug, warn};
 
-use super::{
-    HostDisplay, Process,
-    process::{Ready, watch},
-};
+use super::{HostDisplay, Process, process::watch, ready::Ready};
 use crate::vhost_user::{device_type::DeviceType, passed::Passed, rings::Ring, session::Session};
 
 /// The most messages of a VMM that are handled before its guest is looked at again.
@@ -75,6 +72,15 @@ impl<T: DeviceType> Connection<T> {
                 Err(error) => warn!(%error, "A ring's kicks can't be listened to"),
             }
         }
+    }
+
+    /// These rings were kicked.
+    pub(super) fn look_at(&self, kicked: [bool; 2]) {
+        let mut handler = self.session.handler();
+        let rings = handler.rings.iter_mut().zip(kicked);
+        rings
+            .filter(|(_, kicked)| *kicked)
+            .for_each(|(ring, _)| ring.look_at_it());
     }
 
     /// A ring's kick descriptor is readable. Returns whether to go on listening to it.

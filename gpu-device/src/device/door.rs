@@ -8,10 +8,7 @@ use std::{
 use calloop::{Interest, LoopHandle, Mode, RegistrationToken};
 use tracing::{info, warn};
 
-use super::{
-    DeviceError, HostDisplay, Process,
-    process::{Ready, watch},
-};
+use super::{DeviceError, HostDisplay, Process, process::watch, ready::Ready};
 use crate::vhost_user::listener::Listener;
 
 /// How long to leave a listener alone that can't accept, usually for want of descriptors.

@@ -3,10 +3,7 @@
 //! Carries over to the core what [`crate::vhost_user`] notes down, and back to the rings what the
 //! core answers.
 
-use std::{
-    os::{fd::OwnedFd, unix::net::UnixStream},
-    time::Instant,
-};
+use std::{os::unix::net::UnixStream, time::Instant};
 
 use protocols::{
     ipc::device::DeviceEvent,
@@ -35,6 +32,8 @@ pub(super) struct Connected {
     /// The dialect that was told to the supervisor.
     pub(super) told: Option<Dialect>,
     kicks: Kicks,
+    /// Whose descriptors are to be emptied.
+    kicked: [bool; 2],
 }
 
 impl<D: HostDisplay + 'static> Process<D> {
@@ -49,6 +48,7 @@ impl<D: HostDisplay + 'static> Process<D> {
             connection,
             told: None,
             kicks: Kicks::default(),
+            kicked: [false; 2],
         });
         self.ready.front_end = true;
         Ok(())
@@ -95,16 +95,29 @@ impl<D: HostDisplay + 'static> Process<D> {
         connected.map_or_else(Kicks::default, |connected| connected.kicks.clone())
     }
 
-    /// A ring was kicked.
-    pub(super) fn kicked(&mut self, index: usize, fd: &OwnedFd) {
+    /// Rings were kicked: they are looked at in this turn.
+    pub(super) fn kicked(&mut self, kicked: [bool; 2]) {
         let Some(connected) = &mut self.connected else {
             return;
         };
-        if !connected.connection.take_kick(index, fd)
-            && let Some(kick) = connected.kicks.get_mut(index)
-        {
-            *kick = None;
+        connected.kicked = kicked;
+        if kicked.contains(&true) {
+            connected.connection.look_at(kicked);
         }
+    }
+
+    /// Empties the descriptors of the rings that were kicked. Returns whether there are any. Their rings
+    /// are to be looked at once more: a kick can have come just now for a chain that was not seen yet.
+    pub(super) fn empty_kicks(&mut self) -> bool {
+        let Some(connected) = &mut self.connected else {
+            return false;
+        };
+        let kicked = std::mem::take(&mut connected.kicked);
+        let kicks = connected.kicks.iter_mut().zip(kicked).enumerate();
+        for (index, (kick, _)) in kicks.filter(|(_, (_, kicked))| *kicked) {
+            kick.take_if(|fd| !connected.connection.take_kick(index, fd));
+        }
+        kicked.contains(&true)
     }
 
     /// Carries out what a message meant for the rest of the process. Returns whose driver has begun to

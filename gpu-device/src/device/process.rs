@@ -7,10 +7,14 @@
 //! ```text
 //! display events ─▶ messages of VMMs ─▶ requests ─▶ hands ─▶ deadlines ─▶ control ring ─▶ cursor ring
 //!                                                                                             │
-//!                         sleep ◀─ CONFIG_CHANGE ◀─ calls to the guest ◀─ display flush ◀─ hands
+//!           sleep ◀─ CONFIG_CHANGE ◀─ calls to the guest ◀─ display flush ◀─ hands ◀─ a frame ┘
 //!
 //! Hands come first for what the user just did, and again for what the guest's pointer means to them.
 //! ```
+//!
+//! A frame is sent as soon as the rings are served. Where nothing but a ring has woken the process up, a turn begins
+//! with the rings: between two frames the processor's caches forget all of this, and a frame is not to wait for looks
+//! at what has not happened.
 
 use std::{
     os::fd::{AsFd, OwnedFd},
@@ -27,15 +31,8 @@ use protocols::ipc::{
 use tracing::{info, warn};
 
 use super::{
-    DeviceError, HostDisplay,
-    around::Around,
-    attachment::Attachment,
-    door::Door,
-    drawing::Drawing,
-    front_end::Connected,
-    hands::{Desk, ReadyHands},
-    host::Hosts,
-    wait::wait,
+    DeviceError, HostDisplay, around::Around, attachment::Attachment, door::Door, drawing::Drawing,
+    front_end::Connected, hands::Desk, host::Hosts, ready::Ready, wait::wait,
 };
 use crate::{
     display::{DisplayEvent, ScanoutId},
@@ -46,18 +43,6 @@ use crate::{
     status::StatusChannel,
     vhost_user::{commands::Scratch, listener::Listener, passed::Passed, window::Window},
 };
-
-/// What became ready since the last turn.
-#[derive(Debug, Default)]
-pub(super) struct Ready {
-    pub(super) display: bool,
-    knock: bool,
-    pub(super) front_end: bool,
-    pub(super) hands: ReadyHands,
-    pub(super) window: bool,
-    pub(super) renderer: bool,
-    status: bool,
-}
 
 /// The device process: the core, its display, and whoever is connected.
 pub struct Process<D: HostDisplay + 'static> {
@@ -163,26 +148,23 @@ impl<D: HostDisplay + 'static> Process<D> {
     fn wait(&mut self, event_loop: impl AsFd) -> Result<bool, DeviceError> {
         let kicks = self.kicks();
         let host = self.around.display.readable();
-        let woken = wait(event_loop, host, &kicks, self.sleep()).map_err(calloop::Error::from)?;
+        let now = Instant::now();
+        let deadline = self.deadline(now);
+        let timeout = deadline.map(|deadline| deadline.saturating_duration_since(now));
+        let woken = wait(event_loop, host, &kicks, timeout).map_err(calloop::Error::from)?;
+        let is_due = deadline.is_some_and(|deadline| deadline <= Instant::now());
+        self.ready.other |= is_due || woken.event_loop;
         self.ready.display |= woken.host;
-        for (index, (kick, kicked)) in kicks.iter().zip(woken.kicks).enumerate() {
-            if let (Some(kick), true) = (kick, kicked) {
-                self.kicked(index, kick);
-            }
-        }
+        self.kicked(woken.kicks);
         Ok(woken.event_loop)
     }
 
-    /// How long nothing is due, or `None` until something happens.
-    fn sleep(&self) -> Option<Duration> {
-        let ready = &self.ready;
-        let waiting =
-            self.quit || ready.display || ready.front_end || ready.window || ready.hands.any();
-        if waiting || self.rings_wait() {
-            return Some(Duration::ZERO);
+    /// When something is due, or `None` until something happens.
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        if self.quit || self.ready.waits() || self.rings_wait() {
+            return Some(now);
         }
-        let now = Instant::now();
-        let deadline = [
+        [
             self.gpu.next_deadline(),
             self.around.display.next_deadline(),
             self.around.window.next_deadline(),
@@ -192,8 +174,7 @@ impl<D: HostDisplay + 'static> Process<D> {
         ]
         .into_iter()
         .flatten()
-        .min();
-        deadline.map(|deadline| deadline.saturating_duration_since(now))
+        .min()
     }
 
     fn rings_wait(&self) -> bool {
@@ -204,6 +185,29 @@ impl<D: HostDisplay + 'static> Process<D> {
 
     /// Does everything that is due.
     fn turn(&mut self) -> Result<(), DeviceError> {
+        if self.ready.any() {
+            self.look_around()?;
+        }
+        self.serve_guest()?;
+        // Only now: a frame need not wait for it.
+        if self.empty_kicks() {
+            self.serve_guest()?;
+        }
+        // What was asked of others may have been answered on the spot.
+        self.serve_window();
+        self.serve_renderer();
+        self.take_display_events()?;
+        self.serve_hands();
+        self.give_answers();
+        self.flush_renderer();
+        self.flush_display()?;
+        self.announce();
+        Ok(())
+    }
+
+    /// Does everything that comes before the guest's rings.
+    fn look_around(&mut self) -> Result<(), DeviceError> {
+        self.ready.other = false;
         if std::mem::take(&mut self.ready.display) {
             self.around.display.dispatch();
         }
@@ -219,27 +223,26 @@ impl<D: HostDisplay + 'static> Process<D> {
         self.serve_status();
         self.serve_hands();
         self.gpu.expire(&mut self.around.context());
-        self.serve_rings();
-        // What was asked of others may have been answered on the spot.
-        self.serve_window();
-        self.serve_renderer();
-        self.take_display_events()?;
-        self.serve_hands();
-        self.give_answers();
-        self.flush_renderer();
-        self.flush_display()?;
-        self.announce();
         Ok(())
     }
 
+    /// Serves the guest's rings, and sends the frames that come of it.
+    fn serve_guest(&mut self) -> Result<(), DeviceError> {
+        self.serve_rings();
+        match self.around.display.has_frame() {
+            true => self.flush_display(),
+            false => Ok(()),
+        }
+    }
+
     fn take_display_events(&mut self) -> Result<(), DeviceError> {
-        let now = Instant::now();
-        self.show_screens_to_hands();
         loop {
             let events = self.around.display.take_events();
             if events.is_empty() {
                 return Ok(());
             }
+            let now = Instant::now();
+            self.show_screens_to_hands();
             for event in events {
                 match event {
                     DisplayEvent::Lost => return self.lose_host(),

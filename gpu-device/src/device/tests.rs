@@ -7,7 +7,7 @@ mod input;
 mod managed;
 mod vmm;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use protocols::{
     ipc::device::{DeviceEvent, DeviceRequest},
@@ -34,6 +34,15 @@ const WHOLE: Rect = Rect {
     height: HEIGHT,
 };
 const SCREEN: ScanoutId = ScanoutId(0);
+
+const HIDE_POINTER: Command = Command::UpdateCursor {
+    scanout_id: 0,
+    x: 0,
+    y: 0,
+    resource_id: 0,
+    hot_x: 0,
+    hot_y: 0,
+};
 
 fn fenced(fence: u64) -> Header {
     Header {
@@ -130,6 +139,25 @@ fn an_unpresented_frame_is_answered_in_time() {
     flush(&device, &mut vmm, 7);
     // Nothing is reported: only the deadline can answer.
     assert_eq!(vmm.wait_for_answer().0.fence, Some(7));
+}
+
+#[test]
+fn deadlines_are_kept_for_a_guest_that_never_rests() {
+    let device = Device::start();
+    let mut vmm = Vmm::connect(&device);
+    vmm.start_generic();
+    show(&mut vmm);
+    flush(&device, &mut vmm, 7);
+    let give_up = Instant::now() + fixture::PATIENCE;
+    // Whenever the device wakes up there is a kick, which is served first.
+    let (header, _) = loop {
+        assert!(Instant::now() < give_up, "the flush was never answered");
+        vmm.cursor_command(&HIDE_POINTER);
+        if let Some(answer) = vmm.answer_is_due() {
+            break answer;
+        }
+    };
+    assert_eq!(header.fence, Some(7));
 }
 
 #[test]
@@ -425,15 +453,7 @@ fn the_cursor_ring_needs_no_room_for_answers() {
     let device = Device::start();
     let mut vmm = Vmm::connect(&device);
     vmm.start_generic();
-    let hide = Command::UpdateCursor {
-        scanout_id: 0,
-        x: 0,
-        y: 0,
-        resource_id: 0,
-        hot_x: 0,
-        hot_y: 0,
-    };
-    assert_eq!(vmm.cursor_command(&hide), 0);
+    assert_eq!(vmm.cursor_command(&HIDE_POINTER), 0);
 }
 
 #[test]

@@ -29,6 +29,7 @@ impl<D: HostDisplay + 'static> Display for Attachment<D> {
     }
 
     fn present(&mut self, scanout: ScanoutId, frame: Frame) {
+        self.has_frame = true;
         if let Some(display) = self.shown() {
             display.present(scanout, frame);
         }
