@@ -9,6 +9,7 @@
 //! - [`ipc`]: the control socket.
 //! - [`doctor`]: what this machine can do.
 //! - [`bench`](mod@bench): what a frame costs, beside the alternatives.
+//! - `keymap`: a keyboard layout for machines where none is installed.
 //! - `service`: what a service manager and its journal are told.
 
 mod alarm;
@@ -22,6 +23,7 @@ pub mod guests;
 pub mod host;
 pub mod input;
 pub mod ipc;
+mod keymap;
 mod lines;
 mod panics;
 pub mod redraw;

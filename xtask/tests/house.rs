@@ -40,6 +40,10 @@ const UNSAFE_ROOMS: &[(&str, &str)] = &[
         "libseat hands out descriptors as plain numbers",
     ),
     (
+        "compositor/src/keymap/mod.rs",
+        "smithay's XKB is told where to look by the environment alone, and changing that is unsafe",
+    ),
+    (
         "compositor/src/render/gles.rs",
         "smithay marks EGL displays and GLES renderers unsafe",
     ),

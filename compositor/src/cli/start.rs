@@ -19,6 +19,7 @@ use crate::{
     },
     host::Host,
     ipc::Socket,
+    keymap,
     service::Service,
 };
 
@@ -40,9 +41,11 @@ impl<H: Host> Program<H> {
         filter: &Filter,
         host: impl FnOnce(&EventLoop<'static, App<H>>, &mut Environment) -> anyhow::Result<H>,
     ) -> anyhow::Result<Self> {
+        let base = runtime_dir::base()?;
+        // Before anything here has threads of its own.
+        keymap::stand_in(&base);
         let event_loop = EventLoop::try_new()
             .context("Could not make an event loop. Check the limit of open files (ulimit -n)")?;
-        let base = runtime_dir::base()?;
         let control = Socket::new(&base)?;
         let socket = control.path().to_owned();
         let mut environment = vec![

@@ -9,6 +9,7 @@ mod drm;
 mod egl;
 mod input;
 pub mod kvm;
+mod layouts;
 mod memory;
 mod mend;
 mod qemu;
@@ -88,6 +89,7 @@ pub fn examine() -> Vec<Check> {
         seat::check(),
         console::check(),
         input::check(),
+        layouts::check(),
     ];
     checks.extend(drawing::check(
         &Machine::look(None),

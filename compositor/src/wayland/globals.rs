@@ -33,7 +33,7 @@ use smithay::{
 use tracing::{info, warn};
 
 use super::{CLOCK_ID, handlers::idle_notifier_global, protocols::guest::Guests};
-use crate::{render::Renderer, state::State};
+use crate::{keymap, render::Renderer, state::State};
 
 /// Milliseconds until a held key repeats.
 const REPEAT_DELAY: i32 = 600;
@@ -126,8 +126,13 @@ impl Protocols {
 fn seat(display: &DisplayHandle, seats: &mut SeatState<State>) -> Seat<State> {
     let mut seat = seats.new_wl_seat(display, "seat0");
     seat.add_pointer();
-    if let Err(error) = seat.add_keyboard(XkbConfig::default(), REPEAT_DELAY, REPEAT_RATE) {
-        warn!("Going on without a keyboard: {error}. Install xkb-data for one");
+    if !keymap::is_installed() {
+        warn!("Going on without a keyboard: there are no layouts. Install xkb-data");
+    } else if let Err(error) = seat.add_keyboard(XkbConfig::default(), REPEAT_DELAY, REPEAT_RATE) {
+        warn!(
+            "Going on without a keyboard: {error}. Look at $XKB_DEFAULT_LAYOUT and the like, or \
+             install xkb-data anew"
+        );
     }
     seat
 }

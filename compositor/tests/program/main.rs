@@ -5,6 +5,7 @@ mod bad_input;
 mod drawing;
 mod hands;
 mod kiosk;
+mod layouts;
 mod life;
 mod managers;
 mod service;

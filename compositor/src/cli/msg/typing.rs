@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::{bail, ensure};
 use smithay::input::keyboard::{Keycode, xkb};
 
+use crate::keymap;
+
 /// XKB's codes are evdev's and this.
 const OFFSET: u32 = 8;
 
@@ -32,6 +34,11 @@ impl Typist {
     /// # Errors
     /// XKB does not know it.
     pub(super) fn new(layout: &str) -> anyhow::Result<Self> {
+        ensure!(
+            keymap::is_installed(),
+            "Could not find the keyboard layout {layout:?}: there are no layouts on this machine. \
+             Install xkb-data (or xkeyboard-config), or press keys with `lucarne msg key`"
+        );
         let (name, variant) = layout.split_once(':').unwrap_or((layout, ""));
         let mut context = xkb::Context::new(xkb::CONTEXT_NO_FLAGS);
         // What is wrong, we say ourselves.
