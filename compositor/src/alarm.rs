@@ -2,14 +2,12 @@
 
 use std::{cell::Cell, fmt, rc::Rc, time::Duration};
 
-use calloop::{
-    LoopHandle, RegistrationToken,
-    timer::{TimeoutAction, Timer},
-};
+use calloop::{LoopHandle, RegistrationToken};
 use tracing::warn;
 
 use crate::{
     backend::now,
+    delay::{Delay, Then},
     state::{HasState, State},
 };
 
@@ -39,13 +37,13 @@ impl Alarm {
             let Some(deadline) = deadline else {
                 return;
             };
-            let timer = Timer::from_duration(deadline.saturating_sub(now()));
+            let delay = Delay::new(deadline.saturating_sub(now()));
             let rung = Rc::clone(&current);
-            let source = handle.insert_source(timer, move |_, (), data: &mut D| {
+            let source = handle.insert_source(delay, move |(), (), data: &mut D| {
                 // The loop removes the source by itself.
                 rung.set(None);
                 ring(data.state());
-                TimeoutAction::Drop
+                Then::Over
             });
             match source {
                 Ok(token) => current.set(Some(token)),

@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use calloop::{
-    EventLoop, LoopHandle, LoopSignal,
+    EventLoop, LoopHandle,
     signals::{Signal, Signals},
 };
 use protocols::ipc::DeviceStats;
 use tracing::{info, warn};
 
-use crate::{guests::Guests, host::Host, ipc::Server, service::Service};
+use crate::{guests::Guests, host::Host, ipc::Server, service::Service, wait::wait};
 
 /// Everything that callbacks of the event loop work on.
 #[derive(Debug)]
@@ -25,9 +25,10 @@ pub struct App<H: Host> {
     pub(crate) service: Service,
     pub(crate) ipc: Server<H>,
     pub(crate) handle: LoopHandle<'static, Self>,
-    signal: LoopSignal,
     lasts: Lasts,
     quitting: bool,
+    /// The loop does not sleep again.
+    ended: bool,
 }
 
 /// How long the program runs.
@@ -58,7 +59,7 @@ impl<H: Host> App<H> {
             .insert_source(signals, |event, (), app: &mut Self| {
                 if app.quitting {
                     warn!("Ending at once");
-                    app.signal.stop();
+                    app.ended = true;
                 } else {
                     info!("Ending because of {:?}", event.signal());
                     app.quit();
@@ -70,10 +71,10 @@ impl<H: Host> App<H> {
             guests,
             service: Service::default(),
             ipc: Server::new(&handle)?,
-            signal: event_loop.get_signal(),
             handle,
             lasts,
             quitting: false,
+            ended: false,
         })
     }
 
@@ -82,11 +83,20 @@ impl<H: Host> App<H> {
     /// # Errors
     /// Where waiting for events fails.
     pub fn run(&mut self, event_loop: &mut EventLoop<'static, Self>) -> calloop::Result<()> {
-        // The loop forgets that it was told to stop before it began.
-        if self.is_over() {
-            return Ok(());
+        self.ended = self.is_over();
+        self.host.leave_loop();
+        while !self.ended {
+            let Some(beside) = self.host.beside() else {
+                event_loop.dispatch(None::<Duration>, self)?;
+                continue;
+            };
+            let woken = wait(&*event_loop, beside)?;
+            self.host.serve(woken);
+            if woken.event_loop {
+                event_loop.dispatch(Some(Duration::ZERO), self)?;
+            }
         }
-        event_loop.run(None::<Duration>, self, |_| ())
+        Ok(())
     }
 
     /// Stops all guests, then ends.
@@ -102,9 +112,7 @@ impl<H: Host> App<H> {
         self.service.status(self.guests.summary());
         if self.is_over() {
             self.service.stopping();
-            self.signal.stop();
-            // The signal is looked at after a wait only.
-            self.signal.wakeup();
+            self.ended = true;
         }
     }
 

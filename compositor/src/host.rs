@@ -9,6 +9,7 @@ use crate::{
     screenshot::{Image, ScreenshotError},
     signs::GuestStatus,
     state::{HasState, State},
+    wait::{Beside, Woken},
     wayland::ResizeError,
 };
 
@@ -56,6 +57,16 @@ pub trait Host: Sized + 'static {
     /// # Errors
     /// For a guest that was never connected.
     fn focus(&mut self, guest: &str) -> Result<(), Error>;
+
+    /// Whoever runs the event loop waits from now on for what [`Host::beside`] names, if the host has
+    /// something that comes too often for the loop.
+    fn leave_loop(&mut self);
+
+    /// What is to be waited for beside the event loop; `None` where everything is in it.
+    fn beside(&self) -> Option<Beside<'_>>;
+
+    /// Some of that may have become ready.
+    fn serve(&mut self, woken: Woken);
 }
 
 /// The user's own session: `lucarne run` has windows there like any other program.
@@ -103,6 +114,14 @@ impl Host for Session {
     fn focus(&mut self, _guest: &str) -> Result<(), Error> {
         Self::not_ours("switch to a guest")
     }
+
+    fn leave_loop(&mut self) {}
+
+    fn beside(&self) -> Option<Beside<'_>> {
+        None
+    }
+
+    fn serve(&mut self, _: Woken) {}
 }
 
 impl Host for State {
@@ -145,6 +164,18 @@ impl Host for State {
             code: ErrorCode::UnknownGuest,
             text: error.to_string(),
         })
+    }
+
+    fn leave_loop(&mut self) {
+        Self::leave_loop(self);
+    }
+
+    fn beside(&self) -> Option<Beside<'_>> {
+        Self::beside(self)
+    }
+
+    fn serve(&mut self, woken: Woken) {
+        Self::serve(self, woken);
     }
 }
 

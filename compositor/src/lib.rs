@@ -10,6 +10,7 @@
 //! - [`doctor`]: what this machine can do.
 //! - [`bench`](mod@bench): what a frame costs, beside the alternatives.
 //! - `keymap`: a keyboard layout for machines where none is installed.
+//! - [`wait`]: sleeping, for the app and the state together.
 //! - `service`: what a service manager and its journal are told.
 
 mod alarm;
@@ -17,6 +18,7 @@ pub mod app;
 pub mod backend;
 pub mod bench;
 pub mod cli;
+mod delay;
 pub mod desktop;
 pub mod doctor;
 pub mod guests;
@@ -32,4 +34,5 @@ pub mod screenshot;
 mod service;
 pub mod signs;
 pub mod state;
+pub mod wait;
 pub mod wayland;

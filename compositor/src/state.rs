@@ -10,7 +10,10 @@ mod report;
 
 use std::{
     fmt, io,
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::net::UnixStream,
+    },
 };
 
 use calloop::LoopHandle;
@@ -28,6 +31,7 @@ use crate::{
     redraw::Hidden,
     render::{Layer, OpenError, Renderer, RendererChoice},
     signs::Signs,
+    wait::{Beside, Woken},
     wayland::{Clients, Departed, Protocols, ResizeError, WindowInfo, Windows},
 };
 
@@ -95,6 +99,8 @@ pub struct State {
     pub(crate) renderer: Renderer,
     pub(crate) outputs: Outputs,
     pub(crate) timer: Timer,
+    /// Clients and the timer are waited for beside the loop.
+    beside: bool,
     /// Nothing can be shown for now.
     pub(crate) paused: bool,
     /// Surfaces of which nothing is to be seen.
@@ -159,6 +165,7 @@ impl State {
             renderer,
             outputs: Outputs::default(),
             timer,
+            beside: false,
             paused: false,
             hidden: Hidden::default(),
             departed: Departed::default(),
@@ -258,12 +265,48 @@ impl State {
         Ok(())
     }
 
+    /// Has whoever runs the loop wait for clients and for the outputs' timer, by [`State::beside`]. A
+    /// window of another session stays in the loop with all that belongs to it: it has to look for
+    /// events before each sleep.
+    pub fn leave_loop(&mut self) {
+        if let Backend::Headless(_) | Backend::Kms(_) = self.backend {
+            self.beside = true;
+            self.clients.leave_loop();
+            self.timer.leave_loop();
+        }
+    }
+
+    /// What is to be waited for beside the loop; `None` where everything is in it.
+    #[must_use]
+    pub fn beside(&self) -> Option<Beside<'_>> {
+        self.beside.then(|| Beside {
+            clients: self.clients.readable(),
+            timer: self.timer.as_fd(),
+        })
+    }
+
+    /// Serves what has become ready of that.
+    pub fn serve(&mut self, woken: Woken) {
+        if woken.clients {
+            self.serve_clients();
+        }
+        if woken.timer {
+            self.serve_timer();
+        }
+    }
+
     /// Does what follows from everything that happened in this turn of the loop.
     pub(crate) fn settle(&mut self) {
         self.settle_windows();
         self.announce_monitors();
         self.settle_input();
         self.settle_title();
+        self.settle_frames();
+    }
+
+    /// The same where outputs were composed or have shown a picture, and nothing else happened: windows,
+    /// monitors and hands are as they were.
+    pub(crate) fn settle_frames(&mut self) {
         self.timer.set(self.deadline());
         self.clients.flush();
     }

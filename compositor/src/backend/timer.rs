@@ -1,7 +1,7 @@
 //! The one timer of all outputs.
 
 use std::{
-    io,
+    fmt, io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     rc::Rc,
     time::Duration,
@@ -15,7 +15,7 @@ use rustix::{
         timerfd_settime,
     },
 };
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::state::HasState;
 
@@ -24,10 +24,20 @@ use crate::state::HasState;
 /// A timerfd, because it takes absolute times of the clock that the vblanks are on: a program
 /// that is late does not shift them, and idle outputs cost no wake-ups. One for all outputs: they
 /// may come and go without a source in the event loop each.
-#[derive(Debug)]
 pub struct Timer {
     fd: Rc<OwnedFd>,
     armed: Option<Duration>,
+    /// Has the loop watch it no longer, while it does.
+    leave_loop: Option<Box<dyn FnOnce()>>,
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timer")
+            .field("fd", &self.fd)
+            .field("armed", &self.armed)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Timer {
@@ -40,20 +50,39 @@ impl Timer {
             TimerfdClockId::Monotonic,
             TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
         )?);
-        let source = Generic::new(Shared(Rc::clone(&fd)), Interest::READ, Mode::Level);
-        handle
-            .insert_source(source, move |_, timer, data: &mut D| {
-                // Reading stops the timer from waking the loop up again; it has nothing to read if
-                // it was set anew meanwhile.
-                match rustix::io::read(&*timer, &mut [0; 8]) {
-                    Ok(_) => data.state().timer_went_off(),
-                    Err(Errno::AGAIN) => {}
-                    Err(error) => return Err(error.into()),
-                }
+        let source = Generic::new(Rc::clone(&fd), Interest::READ, Mode::Level);
+        let watch = handle
+            .insert_source(source, move |_, _, data: &mut D| {
+                data.state().serve_timer();
                 Ok(PostAction::Continue)
             })
             .map_err(|error| error.error)?;
-        Ok(Self { fd, armed: None })
+        let handle = handle.clone();
+        Ok(Self {
+            fd,
+            armed: None,
+            leave_loop: Some(Box::new(move || handle.remove(watch))),
+        })
+    }
+
+    /// The loop does not watch it any longer: whoever runs the loop calls `State::serve_timer`.
+    pub(crate) fn leave_loop(&mut self) {
+        if let Some(leave) = self.leave_loop.take() {
+            leave();
+        }
+    }
+
+    /// Whether it went off. It is not readable any longer then.
+    pub(crate) fn take(&self) -> bool {
+        match rustix::io::read(&*self.fd, &mut [0; 8]) {
+            Ok(_) => true,
+            // It was set anew meanwhile.
+            Err(Errno::AGAIN) => false,
+            Err(error) => {
+                warn!("Could not read the outputs' timer: {error}");
+                false
+            }
+        }
     }
 
     /// Goes off at a time of the clock of [`now`](super::now), or not at all. Replaces what was
@@ -92,12 +121,9 @@ impl Timer {
     }
 }
 
-/// A descriptor that the event loop polls and its owner sets.
-#[derive(Debug)]
-struct Shared(Rc<OwnedFd>);
-
-impl AsFd for Shared {
+impl AsFd for Timer {
+    /// Readable when it went off.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }

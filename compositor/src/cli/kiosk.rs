@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, ensure};
-use calloop::{EventLoop, LoopHandle, timer::Timer};
+use calloop::{EventLoop, LoopHandle};
 use clap::Args;
 use config::{Config, guest::Restart, kiosk::OnGuestExit};
 use smithay::utils::Transform;
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     app::{App, Lasts},
     backend::kms::{KmsOptions, OutputRule, WantedMode, Which},
+    delay::Delay,
     desktop::{Fit, Placement},
     state::State,
 };
@@ -125,8 +126,8 @@ pub(super) fn lasts(config: &mut Config, names: &[String], file: &ConfigFile) ->
 }
 
 fn panic_after<D: 'static>(seconds: u8, handle: &LoopHandle<'static, D>) {
-    let timer = Timer::from_duration(Duration::from_secs(seconds.into()));
-    let source = handle.insert_source(timer, |_, (), _| panic!("as --panic-after wants it"));
+    let timer = Delay::new(Duration::from_secs(seconds.into()));
+    let source = handle.insert_source(timer, |(), (), _| panic!("as --panic-after wants it"));
     if let Err(error) = source {
         warn!("Could not set a timer: {}", error.error);
     }

@@ -7,11 +7,7 @@ use std::{
     time::Instant,
 };
 
-use calloop::{
-    Interest, Mode, PostAction,
-    generic::Generic,
-    timer::{TimeoutAction, Timer},
-};
+use calloop::{Interest, Mode, PostAction, generic::Generic};
 use protocols::ipc::GuestState;
 use rustix::process::Signal;
 use tracing::{debug, info, warn};
@@ -28,6 +24,7 @@ use super::{
 };
 use crate::{
     app::App,
+    delay::{Delay, Then},
     host::{Connection, Host},
     service::journal,
 };
@@ -105,16 +102,15 @@ impl<H: Host> App<H> {
 
     fn set_guest_timer(&mut self, name: &str, duration: std::time::Duration) {
         let owner = name.to_owned();
-        let timer = self.handle.insert_source(
-            Timer::from_duration(duration),
-            move |_, (), app: &mut Self| {
-                if let Some(guest) = app.guests.list.get_mut(&owner) {
-                    guest.timer = None;
-                }
-                app.guest_event(&owner, Event::Timeout);
-                TimeoutAction::Drop
-            },
-        );
+        let timer =
+            self.handle
+                .insert_source(Delay::new(duration), move |(), (), app: &mut Self| {
+                    if let Some(guest) = app.guests.list.get_mut(&owner) {
+                        guest.timer = None;
+                    }
+                    app.guest_event(&owner, Event::Timeout);
+                    Then::Over
+                });
         match (timer, self.guests.list.get_mut(name)) {
             (Ok(token), Some(guest)) => guest.timer = Some(token),
             (Err(error), _) => warn!(guest = name, "Could not set a timer: {}", error.error),

@@ -21,6 +21,7 @@ use crate::{
     app::{App, Lasts},
     host::{Connection, Host},
     screenshot::Image,
+    wait::{Beside, Woken},
 };
 
 /// A host whose connections lead nowhere; it counts them.
@@ -59,6 +60,14 @@ impl Host for Nowhere {
     fn focus(&mut self, _: &str) -> Result<(), ipc::Error> {
         Ok(())
     }
+
+    fn leave_loop(&mut self) {}
+
+    fn beside(&self) -> Option<Beside<'_>> {
+        None
+    }
+
+    fn serve(&mut self, _: Woken) {}
 }
 
 struct Fixture {

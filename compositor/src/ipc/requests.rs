@@ -7,10 +7,7 @@ use std::{
     time::Duration,
 };
 
-use calloop::{
-    RegistrationToken,
-    timer::{TimeoutAction, Timer},
-};
+use calloop::RegistrationToken;
 use protocols::ipc::{
     Answer, DeviceStats, ErrorCode, GuestStats, Reply, Request, Screenshot, ScreenshotTarget,
     device::{Asked, DeviceRequest},
@@ -18,7 +15,12 @@ use protocols::ipc::{
 use tracing::warn;
 
 use super::server::ClientId;
-use crate::{app::App, host::Host, screenshot::Image};
+use crate::{
+    app::App,
+    delay::{Delay, Then},
+    host::Host,
+    screenshot::Image,
+};
 
 /// How long a device may take to send its counters. One that hangs is left out of the answer.
 const STATS_LIMIT: Duration = Duration::from_millis(500);
@@ -139,10 +141,10 @@ impl<H: Host> App<H> {
         if pending.missing.is_empty() {
             return Some(pending.reply());
         }
-        let timer = Timer::from_duration(STATS_LIMIT);
+        let timer = Delay::new(STATS_LIMIT);
         let timer = self
             .handle
-            .insert_source(timer, move |_, (), app: &mut Self| {
+            .insert_source(timer, move |(), (), app: &mut Self| {
                 app.finish_stats(|pending| {
                     let is_it = pending.client == client;
                     if is_it {
@@ -152,7 +154,7 @@ impl<H: Host> App<H> {
                     }
                     is_it
                 });
-                TimeoutAction::Drop
+                Then::Over
             });
         match timer {
             Ok(timer) => pending.timer = Some(timer),

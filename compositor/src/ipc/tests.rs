@@ -15,6 +15,7 @@ use crate::{
     host::{Connection, Host},
     screenshot::Image,
     signs::GuestStatus,
+    wait::{Beside, Woken},
 };
 
 /// A host with one red pixel.
@@ -52,6 +53,14 @@ impl Host for Red {
     fn focus(&mut self, _: &str) -> Result<(), protocols::ipc::Error> {
         Ok(())
     }
+
+    fn leave_loop(&mut self) {}
+
+    fn beside(&self) -> Option<Beside<'_>> {
+        None
+    }
+
+    fn serve(&mut self, _: Woken) {}
 }
 
 struct Fixture {

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use calloop::timer::{TimeoutAction, Timer};
 use protocols::ipc::{Answer, ErrorCode, Reply, device::Asked};
 use tracing::warn;
 
 use super::server::ClientId;
-use crate::{app::App, host::Host};
+use crate::{
+    app::App,
+    delay::{Delay, Then},
+    host::Host,
+};
 
 /// How long a device may take. Longer than it waits itself for a compositor that says nothing.
 const LIMIT: Duration = Duration::from_secs(8);
@@ -29,12 +32,12 @@ impl<H: Host> App<H> {
         guest: String,
         to: Asked,
     ) -> Option<Reply> {
-        let timer = Timer::from_duration(LIMIT);
+        let timer = Delay::new(LIMIT);
         let timer = self
             .handle
-            .insert_source(timer, move |_, (), app: &mut Self| {
+            .insert_source(timer, move |(), (), app: &mut Self| {
                 app.waited_long_enough(client);
-                TimeoutAction::Drop
+                Then::Over
             });
         if let Err(error) = timer {
             let text = format!("Could not wait for the device's answer: {}", error.error);

@@ -54,7 +54,7 @@ impl State {
                 None => debug!("{} flipped out of turn", output.name()),
             }
         }
-        self.settle();
+        self.settle_frames();
     }
 
     /// Nothing can be shown for now: the seat is somebody else's, or the screens are off. Clients
@@ -79,6 +79,13 @@ impl State {
         self.settle();
     }
 
+    /// The outputs' timer may have gone off.
+    pub(crate) fn serve_timer(&mut self) {
+        if self.timer.take() {
+            self.timer_went_off();
+        }
+    }
+
     /// The time that some output waits for has come.
     pub(crate) fn timer_went_off(&mut self) {
         self.timer.went_off();
@@ -89,7 +96,7 @@ impl State {
         }
         self.hidden.answer(now());
         self.departed.forget(self.clients.display(), now());
-        self.settle();
+        self.settle_frames();
     }
 
     /// When [`State::timer_went_off`] has something to do.

@@ -14,11 +14,10 @@ use std::{
     time::Duration,
 };
 
-use calloop::{
-    LoopHandle,
-    timer::{TimeoutAction, Timer},
-};
+use calloop::LoopHandle;
 use tracing::{debug, warn};
+
+use crate::delay::{Delay, Then};
 
 /// The variables by which a service manager tells a program where it listens, and how patient it is.
 /// They are meant for this process alone: a VMM that knows them would speak in its name.
@@ -70,9 +69,9 @@ impl Service {
             warn!("The service manager won't hear that we are alive: no more file descriptors");
             return;
         };
-        let timer = handle.insert_source(Timer::from_duration(every), move |_, (), _| {
+        let timer = handle.insert_source(Delay::new(every), move |(), (), _| {
             send(&socket, "WATCHDOG=1");
-            TimeoutAction::ToDuration(every)
+            Then::Again(every)
         });
         if let Err(error) = timer {
             warn!(

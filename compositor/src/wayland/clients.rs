@@ -6,7 +6,7 @@ use std::{
     fmt,
     io::{self, ErrorKind},
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::net::UnixStream,
     },
     rc::Rc,
@@ -113,7 +113,12 @@ impl Waits {
 
 /// All clients.
 pub struct Clients {
+    server: Rc<RefCell<Display<State>>>,
     display: DisplayHandle,
+    /// Readable when a client has said something.
+    readable: Rc<OwnedFd>,
+    /// Has the loop serve clients no longer, while it does.
+    leave_loop: Option<Box<dyn FnOnce()>>,
     gone: Sender<ClientId>,
     /// Has a client's commit wait for its GPU, without the loop waiting for it.
     when_ready: Box<dyn Fn(Ready, Client) -> bool>,
@@ -136,19 +141,14 @@ impl Clients {
     ) -> io::Result<Self> {
         let display_handle = display.handle();
         display_handle.set_default_max_buffer_size(MAX_BACKLOG);
-        let fd = display.as_fd().try_clone_to_owned()?;
+        let readable = Rc::new(display.as_fd().try_clone_to_owned()?);
         let display = Rc::new(RefCell::new(display));
 
-        let serving = Rc::clone(&display);
-        handle
+        let serving = handle
             .insert_source(
-                Generic::new(fd, Interest::READ, Mode::Level),
+                Generic::new(Rc::clone(&readable), Interest::READ, Mode::Level),
                 move |_, _, data: &mut D| {
-                    let state = data.state();
-                    if let Err(error) = serving.borrow_mut().dispatch_clients(state) {
-                        error!("Could not read from the clients: {error}");
-                    }
-                    state.settle();
+                    data.state().serve_clients();
                     Ok(PostAction::Continue)
                 },
             )
@@ -160,6 +160,7 @@ impl Clients {
         // A client that is disconnected while nothing of it is being read, because a message to it
         // or its memory turned out bad, would keep its windows until some client says something.
         let (gone, source) = channel();
+        let server = Rc::clone(&display);
         handle
             .insert_source(source, move |event, (), data: &mut D| {
                 let Event::Msg(client) = event else {
@@ -181,9 +182,12 @@ impl Clients {
             })
             .map_err(|error| error.error)?;
 
-        let (handle, ours) = (handle.clone(), display_handle.clone());
+        let (handle, ours, leaving) = (handle.clone(), display_handle.clone(), handle.clone());
         Ok(Self {
+            server,
             display: display_handle,
+            readable,
+            leave_loop: Some(Box::new(move || leaving.remove(serving))),
             gone,
             when_ready: Box::new(move |source, client| match source {
                 Ready::Memory(source) => wait_for(&ours, &handle, &waits, source, client),
@@ -195,6 +199,18 @@ impl Clients {
     /// The handle to the server.
     pub(crate) fn display(&self) -> &DisplayHandle {
         &self.display
+    }
+
+    /// The loop does not serve clients any longer: whoever runs it calls [`State::serve_clients`].
+    pub(crate) fn leave_loop(&mut self) {
+        if let Some(leave) = self.leave_loop.take() {
+            leave();
+        }
+    }
+
+    /// Readable when a client has said something.
+    pub(crate) fn readable(&self) -> BorrowedFd<'_> {
+        self.readable.as_fd()
     }
 
     /// Adds a client by its connection.
@@ -237,6 +253,17 @@ impl Clients {
             }
             _ => {}
         }
+    }
+}
+
+impl State {
+    /// Hears what clients have said, and does what follows.
+    pub(crate) fn serve_clients(&mut self) {
+        let server = Rc::clone(&self.clients.server);
+        if let Err(error) = server.borrow_mut().dispatch_clients(self) {
+            error!("Could not read from the clients: {error}");
+        }
+        self.settle();
     }
 }
 

@@ -2,14 +2,15 @@
 
 use std::{fmt, time::Duration};
 
-use calloop::{
-    LoopHandle, RegistrationToken,
-    timer::{TimeoutAction, Timer},
-};
+use calloop::{LoopHandle, RegistrationToken};
 use smithay::backend::drm::DrmDeviceNotifier;
 use tracing::error;
 
-use crate::{backend::OutputId, state::HasState};
+use crate::{
+    backend::OutputId,
+    delay::{Delay, Then},
+    state::{HasState, State},
+};
 
 /// Names a card: the number of its device node.
 pub type CardId = u64;
@@ -32,7 +33,7 @@ impl fmt::Debug for Sources {
 impl Sources {
     /// For an event loop.
     pub fn new<D: HasState>(handle: &LoopHandle<'static, D>) -> Self {
-        let (watching, forgetting, timing) = (handle.clone(), handle.clone(), handle.clone());
+        let (watching, forgetting) = (handle.clone(), handle.clone());
         Self {
             watch: Box::new(move |card, events| {
                 watching
@@ -42,16 +43,7 @@ impl Sources {
                     .map_err(|error| error.error.to_string())
             }),
             forget: Box::new(move |token| forgetting.remove(token)),
-            redraw_in: Box::new(move |delay, output| {
-                let timer = Timer::from_duration(delay);
-                let added = timing.insert_source(timer, move |_, (), data: &mut D| {
-                    data.state().try_again(output);
-                    TimeoutAction::Drop
-                });
-                if let Err(error) = added {
-                    error!("Could not set a timer: {}", error.error);
-                }
-            }),
+            redraw_in: timers(handle, State::try_again),
         }
     }
 
@@ -76,4 +68,21 @@ impl Sources {
     pub fn redraw_in(&self, delay: Duration, output: OutputId) {
         (self.redraw_in)(delay, output);
     }
+}
+
+/// Sets a timer for each call, after which the state hears of what it was set for.
+fn timers<D: HasState, T: Copy + 'static>(
+    handle: &LoopHandle<'static, D>,
+    react: fn(&mut State, T),
+) -> Box<dyn Fn(Duration, T)> {
+    let handle = handle.clone();
+    Box::new(move |delay, what| {
+        let added = handle.insert_source(Delay::new(delay), move |(), (), data: &mut D| {
+            react(data.state(), what);
+            Then::Over
+        });
+        if let Err(error) = added {
+            error!("Could not set a timer: {}", error.error);
+        }
+    })
 }

@@ -2,12 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use calloop::timer::{TimeoutAction, Timer};
 use protocols::ipc::{MachineState, device::DeviceRequest};
 use tracing::{debug, info, warn};
 
 use super::{Heard, Monitor, News, Place};
-use crate::{app::App, guests::Guest, host::Host};
+use crate::{
+    app::App,
+    delay::{Delay, Then},
+    guests::Guest,
+    host::Host,
+};
 
 /// From one try to connect to the next.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -52,12 +56,12 @@ impl<H: Host> App<H> {
 
     fn try_monitor_later(&mut self, name: &str, tries: u32) {
         let owner = name.to_owned();
-        let timer = Timer::from_duration(PAUSE);
+        let timer = Delay::new(PAUSE);
         let timer = self
             .handle
-            .insert_source(timer, move |_, (), app: &mut Self| {
+            .insert_source(timer, move |(), (), app: &mut Self| {
                 app.try_monitor(&owner, tries);
-                TimeoutAction::Drop
+                Then::Over
             });
         if let Err(error) = timer {
             warn!(guest = name, "Could not set a timer: {}", error.error);

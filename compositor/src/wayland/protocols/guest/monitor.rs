@@ -4,7 +4,10 @@ use protocols::wayland::server::lucarne_guest_scanout_v1::{Extent, LucarneGuestS
 use smithay::{reexports::wayland_server::Resource, utils::Transform};
 
 use super::scanout::Scanout;
-use crate::{backend::HostOutput, state::State};
+use crate::{
+    backend::{self, HostOutput},
+    state::State,
+};
 
 /// All that is told in one go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,27 +34,31 @@ pub(super) struct Monitor {
 
 impl Monitor {
     fn new(output: &HostOutput, extent: Extent) -> Self {
-        let number = |number: i32| u32::try_from(number).unwrap_or_default();
         let monitor = output.monitor();
-        let (width, height) = monitor.millimetres;
-        let on_its_side = matches!(
-            monitor.transform,
-            Transform::_90 | Transform::_270 | Transform::Flipped90 | Transform::Flipped270
-        );
-        let millimetres = match on_its_side {
-            true => (number(height), number(width)),
-            false => (number(width), number(height)),
-        };
-        let pixels = output.size();
         Self {
-            make: text(&monitor.make),
-            model: text(&monitor.model),
-            serial: text(&monitor.serial),
-            millimetres,
-            pixels: (number(pixels.w), number(pixels.h)),
+            make: text(&monitor.make).collect(),
+            model: text(&monitor.model).collect(),
+            serial: text(&monitor.serial).collect(),
+            millimetres: millimetres(monitor),
+            pixels: pixels(output),
             millihertz: output.millihertz(),
             extent,
         }
+    }
+
+    /// Whether it is what would be told of an output now.
+    fn is_of(&self, output: &HostOutput, extent: Extent) -> bool {
+        let monitor = output.monitor();
+        let texts = [
+            (&self.make, &monitor.make),
+            (&self.model, &monitor.model),
+            (&self.serial, &monitor.serial),
+        ];
+        self.extent == extent
+            && self.millihertz == output.millihertz()
+            && self.pixels == pixels(output)
+            && self.millimetres == millimetres(monitor)
+            && texts.iter().all(|(told, now)| text(now).eq(told.chars()))
     }
 
     fn send(self, scanout: &LucarneGuestScanoutV1) {
@@ -63,6 +70,15 @@ impl Monitor {
 }
 
 impl Announcement {
+    /// Whether it says where a scanout is now.
+    pub(super) fn says(&self, on: Option<(&HostOutput, Extent)>) -> bool {
+        match (self, on) {
+            (Self::On(monitor), Some((output, extent))) => monitor.is_of(output, extent),
+            (Self::Unplugged, None) => true,
+            (Self::On(_), None) | (Self::Unplugged, Some(_)) => false,
+        }
+    }
+
     fn send(self, scanout: &LucarneGuestScanoutV1) {
         match self {
             Self::On(monitor) => monitor.send(scanout),
@@ -74,8 +90,27 @@ impl Announcement {
 
 /// Texts come from monitors and configurations; a zero byte can't travel in a Wayland string, and
 /// nothing in an EDID is nearly as long as a Wayland message.
-fn text(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
+fn text(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter(|c| !c.is_control()).take(200)
+}
+
+fn pixels(output: &HostOutput) -> (u32, u32) {
+    let size = output.size();
+    (number(size.w), number(size.h))
+}
+
+fn millimetres(monitor: &backend::Monitor) -> (u32, u32) {
+    let (width, height) = monitor.millimetres;
+    match monitor.transform {
+        Transform::_90 | Transform::_270 | Transform::Flipped90 | Transform::Flipped270 => {
+            (number(height), number(width))
+        }
+        _ => (number(width), number(height)),
+    }
+}
+
+fn number(number: i32) -> u32 {
+    u32::try_from(number).unwrap_or_default()
 }
 
 impl State {
@@ -91,19 +126,20 @@ impl State {
         let Some(data) = scanout.data::<Scanout>() else {
             return;
         };
-        let announcement = match self.output_of(data) {
-            Some(output) => {
-                let extent = match self.windows.desktop.fills_monitors(&data.guest) {
-                    true => Extent::Whole,
-                    false => Extent::Part,
-                };
-                Announcement::On(Monitor::new(output, extent))
-            }
+        let extent = match self.windows.desktop.fills_monitors(&data.guest) {
+            true => Extent::Whole,
+            false => Extent::Part,
+        };
+        let on = self.output_of(data).map(|output| (output, extent));
+        if data.was_told(on) {
+            return;
+        }
+        let announcement = match on {
+            Some((output, extent)) => Announcement::On(Monitor::new(output, extent)),
             None => Announcement::Unplugged,
         };
-        if data.is_news(&announcement) {
-            announcement.send(scanout);
-        }
+        data.note_told(announcement.clone());
+        announcement.send(scanout);
     }
 
     /// The output that a scanout is on, to be seen or hidden by another guest. While it has no window,

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use protocols::wayland::server::{
     lucarne_guest_cursor_v1::LucarneGuestCursorV1,
     lucarne_guest_manager_v1::LucarneGuestManagerV1,
-    lucarne_guest_scanout_v1::{self, LucarneGuestScanoutV1},
+    lucarne_guest_scanout_v1::{self, Extent, LucarneGuestScanoutV1},
 };
 use smithay::{
     reexports::wayland_server::{
@@ -19,7 +19,7 @@ use smithay::{
 };
 
 use super::{cursor, lock, monitor::Announcement};
-use crate::state::State;
+use crate::{backend::HostOutput, state::State};
 
 /// The objects of all guests' scanouts.
 #[derive(Debug, Default)]
@@ -62,14 +62,15 @@ impl Scanout {
         cursor.filter(Resource::is_alive)
     }
 
-    /// Notes down what is told about its monitor. Whether that is news.
-    pub(super) fn is_news(&self, announcement: &Announcement) -> bool {
-        let mut ties = lock(&self.ties);
-        if ties.told.as_ref() == Some(announcement) {
-            return false;
-        }
-        ties.told = Some(announcement.clone());
-        true
+    /// Whether it was told last that it is on this output, or on none.
+    pub(super) fn was_told(&self, on: Option<(&HostOutput, Extent)>) -> bool {
+        let ties = lock(&self.ties);
+        ties.told.as_ref().is_some_and(|told| told.says(on))
+    }
+
+    /// Notes down what it is told about its monitor.
+    pub(super) fn note_told(&self, announcement: Announcement) {
+        lock(&self.ties).told = Some(announcement);
     }
 }
 
