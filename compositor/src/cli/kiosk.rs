@@ -95,7 +95,11 @@ impl Kiosk {
         for name in &names {
             program.app.start_guest(name);
         }
+        let seat = program.app.host.seat();
         let failures = program.run()?;
+        if let Some(seat) = seat {
+            seat.still_exists()?;
+        }
         if lasts == Lasts::WhileGuests {
             ensure!(failures.is_empty(), failures.join("\n"));
         }

@@ -5,7 +5,7 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -352,6 +352,28 @@ impl Compositor {
         }
     }
 
+    /// Waits for its end, which something else is the reason of; its exit status.
+    ///
+    /// # Errors
+    ///
+    /// When it goes on.
+    pub fn ended(mut self) -> Result<ExitStatus> {
+        self.wait()
+    }
+
+    fn wait(&mut self) -> Result<ExitStatus> {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            if started.elapsed() > END {
+                bail!("Waiting for lucarne to end: it did not");
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Ends it as a user would, and checks that it goes in peace.
     ///
     /// # Errors
@@ -359,16 +381,7 @@ impl Compositor {
     /// When it does not, or left its socket.
     pub fn quit(mut self) -> Result<()> {
         self.ask(&Request::Quit)?;
-        let started = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait()? {
-                break status;
-            }
-            if started.elapsed() > END {
-                bail!("Waiting for lucarne to end after `quit`: it did not");
-            }
-            thread::sleep(Duration::from_millis(10));
-        };
+        let status = self.wait().context("After `quit`")?;
         if !status.success() {
             bail!(
                 "Ending lucarne with `quit`: {status}\n{}",

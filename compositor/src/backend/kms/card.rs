@@ -25,6 +25,7 @@ use super::{
     framebuffers::Framebuffers,
     gbm,
     holder::{holders, is_master},
+    looks::Looks,
     screen::Screen,
     session::{Seat, SeatError},
 };
@@ -51,6 +52,8 @@ pub struct Card {
     pub framebuffers: Framebuffers,
     /// What it shows.
     pub screens: Vec<Screen>,
+    /// When its connectors are looked at.
+    pub looks: Looks,
     /// Its vblanks in the event loop.
     pub events: Option<RegistrationToken>,
     before: Vec<Before>,
@@ -111,6 +114,7 @@ impl Card {
             draws: false,
             framebuffers: Framebuffers::default(),
             screens: Vec::new(),
+            looks: Looks::default(),
             events: None,
             before,
         };
@@ -148,11 +152,25 @@ impl Card {
         if let Err(error) = self.device.activate(false) {
             warn!("Could not take {} back: {error}", self.path.display());
         }
-        let broken = self.screens.iter_mut().any(|screen| !screen.resume());
-        // Whatever state the card was left in, from nothing it can be set.
-        if broken && let Err(error) = self.device.reset_state() {
-            warn!("Could not reset {}: {error}", self.path.display());
+        if self.resume_screens() {
+            return;
         }
+        // Whatever state the card was left in, from nothing it can be set.
+        match self.device.reset_state() {
+            Ok(()) => {
+                self.resume_screens();
+            }
+            Err(error) => warn!("Could not reset {}: {error}", self.path.display()),
+        }
+    }
+
+    /// Whether the driver plays along with all of them.
+    fn resume_screens(&mut self) -> bool {
+        let mut all = true;
+        for screen in &mut self.screens {
+            all &= screen.resume();
+        }
+        all
     }
 
     /// The card was unplugged: nothing can be asked of it any more.

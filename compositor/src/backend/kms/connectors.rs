@@ -33,14 +33,24 @@ pub struct Monitor {
     pub current: Option<crtc::Handle>,
 }
 
+/// What a look at a card finds.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The monitors.
+    pub monitors: Vec<Monitor>,
+    /// There is one more that has no modes. Drivers make some up for monitors that say nothing, so
+    /// its words were lost, as they are while a KVM switch switches.
+    pub unready: bool,
+}
+
 /// Looks at every connector. The drivers ask the monitors anew, which takes some milliseconds
 /// each on real cables.
 ///
 /// # Errors
 /// The card does not answer.
-pub fn scan(card: &impl Device) -> std::io::Result<Vec<Monitor>> {
+pub fn scan(card: &impl Device) -> std::io::Result<Found> {
     let resources = card.resource_handles()?;
-    let mut monitors = Vec::new();
+    let mut found = Found::default();
     for handle in resources.connectors() {
         let info = match card.get_connector(*handle, true) {
             Ok(info) => info,
@@ -60,6 +70,7 @@ pub fn scan(card: &impl Device) -> std::io::Result<Vec<Monitor>> {
         }
         if info.modes().is_empty() {
             debug!("Passing over {name}: its monitor has no modes");
+            found.unready = true;
             continue;
         }
         let encoders = info.encoders().iter();
@@ -72,7 +83,7 @@ pub fn scan(card: &impl Device) -> std::io::Result<Vec<Monitor>> {
         let encoder = info.current_encoder();
         let millimetres = |size: u32| i32::try_from(size).unwrap_or_default();
         let (width, height) = info.size().unwrap_or_default();
-        monitors.push(Monitor {
+        found.monitors.push(Monitor {
             connector: *handle,
             identity: identity(card, *handle),
             size: (millimetres(width), millimetres(height)),
@@ -83,7 +94,7 @@ pub fn scan(card: &impl Device) -> std::io::Result<Vec<Monitor>> {
             name,
         });
     }
-    Ok(monitors)
+    Ok(found)
 }
 
 /// The raw value of a property by its name; `None` if there is none, or the card does not answer.

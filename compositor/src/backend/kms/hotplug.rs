@@ -5,7 +5,7 @@ use tracing::warn;
 
 use super::{
     card::Card,
-    connectors::{self, Monitor},
+    connectors::{self, Found, Monitor},
     modes::{Timing, choose, same_signal},
     options::{KmsOptions, OutputRule},
     pairing::{Candidate, pair},
@@ -34,6 +34,8 @@ pub struct Plan {
     pub changed: Vec<(OutputId, Mode)>,
     /// Monitors that are new.
     pub new: Vec<NewScreen>,
+    /// There is a monitor that does not say yet what it can show.
+    pub unready: bool,
 }
 
 /// The connector's cable lost its signal; only setting the mode anew brings it back.
@@ -44,7 +46,7 @@ const LINK_BAD: u64 = 1;
 /// # Errors
 /// The card does not answer.
 pub fn plan(card: &Card, options: &KmsOptions) -> std::io::Result<Plan> {
-    let monitors = connectors::scan(&card.device)?;
+    let Found { monitors, unready } = connectors::scan(&card.device)?;
     let wanted: Vec<(Monitor, OutputRule)> = monitors
         .into_iter()
         .map(|monitor| {
@@ -53,7 +55,10 @@ pub fn plan(card: &Card, options: &KmsOptions) -> std::io::Result<Plan> {
         })
         .filter(|(_, rule)| !rule.off)
         .collect();
-    let mut plan = Plan::default();
+    let mut plan = Plan {
+        unready,
+        ..Plan::default()
+    };
     let mut kept = Vec::new();
     for screen in &card.screens {
         let monitor = wanted

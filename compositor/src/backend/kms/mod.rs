@@ -3,15 +3,15 @@
 //! - `session`: the seat, which lends screens and input devices; `start` takes it, and finds
 //!   cards and a renderer.
 //! - `card`: a graphics card, and `holder` who else has it; `connectors` what is plugged into
-//!   it, `hotplug` what changes there, `pairing` and `modes` what drives a monitor and how,
+//!   it, `looks` when that is looked at, `hotplug` what changes there, `pairing` and `modes` what drives a monitor and how,
 //!   `identity` and `options` what the user wants of it.
 //! - `screen`: a monitor that is driven, by smithay's compositor for planes (`picture`).
 //!   `planes` remembers what planes refused, `reasons` names why something is composited;
 //!   both are pure, `record` and `candidates` lead to them.
 //! - `exporter`, `gbm`: clients' memory as framebuffers; `framebuffers` knows whose they are.
 //! - `feedback`, `report`: what clients and users are told about planes.
-//! - `state`: what happens to the compositor when one of these says something; `sources` brings
-//!   it from the event loop.
+//! - `state`, `plugged`: what happens to the compositor when one of these says something, or comes
+//!   or goes; `sources` brings it from the event loop.
 //!
 //! This room knows elements of a scene, not windows or guests.
 
@@ -27,11 +27,13 @@ mod gbm;
 mod holder;
 mod hotplug;
 mod identity;
+mod looks;
 mod modes;
 mod options;
 mod pairing;
 mod picture;
 mod planes;
+mod plugged;
 mod reasons;
 mod record;
 mod report;
@@ -77,7 +79,7 @@ pub struct Kms {
     /// What was in front when the seat was taken.
     console: Option<Console>,
     cards: BTreeMap<CardId, Card>,
-    /// Cards that were plugged in while the seat was somebody else's.
+    /// Cards that were plugged in while the seat was somebody else's, or could not be opened.
     unopened: BTreeMap<CardId, PathBuf>,
     /// The card whose GPU draws, if one does, and whose picture is the console's.
     primary: CardId,

@@ -347,7 +347,8 @@ impl Screen {
 
     /// Switches the monitor off until the next frame.
     pub fn darken(&mut self) {
-        self.in_flight = false;
+        // Also where the driver refuses, nobody waits for a flip any more.
+        self.pause();
         match self.picture.darken() {
             Ok(()) => info!("{} is dark now", self.name),
             Err(error) => error!("Could not switch {} off: {error}", self.name),

@@ -7,7 +7,7 @@
 //! The one unsafe line here takes over a descriptor that libseat hands out as a number.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::HashMap,
     fmt, io,
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd},
@@ -58,6 +58,15 @@ pub enum SeatError {
     /// The event loop took no more sources.
     #[error("Could not watch the seat: {0}. Close some programs and try again")]
     Watch(String),
+    /// The seat was ours, and is nobody's any more.
+    #[error(
+        "Could not keep {seat}: its seat manager (logind or seatd) has ended, and with it every \
+         screen and input device. See why in its log, start it and then this program again"
+    )]
+    Lost {
+        /// The seat.
+        seat: String,
+    },
     /// The console can't be switched.
     #[error("Could not switch to console {number}: {source}")]
     Switch {
@@ -66,6 +75,23 @@ pub enum SeatError {
         /// What the seat manager said.
         source: io::Error,
     },
+}
+
+/// Whose the seat is.
+///
+/// ```text
+///         Active                      the seat manager ends
+///  Away ─────────▶ Ours      from both ────────────────────▶ Lost, for good
+///       ◀─────────
+///         Leaving
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Somebody else's.
+    Away,
+    Ours,
+    /// Nobody's: there is nobody who could lend it.
+    Lost,
 }
 
 /// The seat; clones are the same seat.
@@ -77,7 +103,7 @@ struct Inner {
     events: Rc<RefCell<Vec<SeatEvent>>>,
     /// By the number of the descriptor.
     devices: RefCell<HashMap<RawFd, libseat::Device>>,
-    active: RefCell<bool>,
+    standing: Cell<Standing>,
     name: String,
 }
 
@@ -85,7 +111,7 @@ impl fmt::Debug for Seat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Seat")
             .field("name", &self.0.name)
-            .field("active", &self.0.active)
+            .field("standing", &self.0.standing)
             .finish_non_exhaustive()
     }
 }
@@ -122,7 +148,7 @@ impl Seat {
             seat: RefCell::new(seat),
             events,
             devices: RefCell::default(),
-            active: RefCell::new(false),
+            standing: Cell::new(Standing::Away),
             name,
         }));
         // Most seat managers answer at once; devices can be opened only after that.
@@ -137,6 +163,7 @@ impl Seat {
                     react(event, data);
                 }
                 if lost {
+                    watched.0.standing.set(Standing::Lost);
                     react(SessionEvent::Lost, data);
                     return Ok(PostAction::Remove);
                 }
@@ -173,18 +200,31 @@ impl Seat {
             return None;
         }
         let event = events.remove(0);
-        let active = matches!(event, SeatEvent::Enable);
-        *self.0.active.borrow_mut() = active;
-        Some(match active {
-            true => SessionEvent::Active,
-            false => SessionEvent::Leaving,
-        })
+        let (standing, event) = match event {
+            SeatEvent::Enable => (Standing::Ours, SessionEvent::Active),
+            SeatEvent::Disable => (Standing::Away, SessionEvent::Leaving),
+        };
+        self.0.standing.set(standing);
+        Some(event)
     }
 
     /// Whether screens and input devices can be used.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        *self.0.active.borrow()
+        self.0.standing.get() == Standing::Ours
+    }
+
+    /// Whether there still is somebody who lends the seat, to us or to others.
+    ///
+    /// # Errors
+    /// [`SeatError::Lost`].
+    pub fn still_exists(&self) -> Result<(), SeatError> {
+        match self.0.standing.get() {
+            Standing::Away | Standing::Ours => Ok(()),
+            Standing::Lost => Err(SeatError::Lost {
+                seat: self.0.name.clone(),
+            }),
+        }
     }
 
     /// Its name, as `seat0`.
@@ -261,7 +301,7 @@ impl AsErrno for SeatError {
             Self::Open(source) | Self::Device { source, .. } | Self::Switch { source, .. } => {
                 source.raw_os_error()
             }
-            Self::Watch(_) => None,
+            Self::Watch(_) | Self::Lost { .. } => None,
         }
     }
 }

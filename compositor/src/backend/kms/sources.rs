@@ -22,6 +22,7 @@ pub struct Sources {
     watch: Box<Watch>,
     forget: Box<dyn Fn(RegistrationToken)>,
     redraw_in: Box<dyn Fn(Duration, OutputId)>,
+    look_in: Box<dyn Fn(Duration, CardId)>,
 }
 
 impl fmt::Debug for Sources {
@@ -44,6 +45,7 @@ impl Sources {
             }),
             forget: Box::new(move |token| forgetting.remove(token)),
             redraw_in: timers(handle, State::try_again),
+            look_in: timers(handle, State::look_is_due),
         }
     }
 
@@ -67,6 +69,11 @@ impl Sources {
     /// Has an output drawn again after a while, if it still exists.
     pub fn redraw_in(&self, delay: Duration, output: OutputId) {
         (self.redraw_in)(delay, output);
+    }
+
+    /// Has a card's connectors looked at after a while, if that is due then.
+    pub fn look_in(&self, delay: Duration, card: CardId) {
+        (self.look_in)(delay, card);
     }
 }
 

@@ -74,7 +74,7 @@ impl Desk {
     ///
     /// When it does not start.
     pub fn kiosk(&self, config: &str, guests: &[&str]) -> Result<Kiosk> {
-        self.kiosk_as(&self.files.lucarne, config, guests)
+        self.kiosk_by(&mut Command::new(&self.files.lucarne), config, guests)
     }
 
     /// The same by another path of the program.
@@ -83,11 +83,20 @@ impl Desk {
     ///
     /// When it does not start.
     pub fn kiosk_as(&self, program: &Path, config: &str, guests: &[&str]) -> Result<Kiosk> {
+        self.kiosk_by(&mut Command::new(program), config, guests)
+    }
+
+    /// The same by a command with an environment of its own.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start.
+    pub fn kiosk_by(&self, program: &mut Command, config: &str, guests: &[&str]) -> Result<Kiosk> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let seatd = Seatd::start(&self.folder.join("seatd.log"))?;
         let compositor = Compositor::run(
-            Command::new(program).arg("kiosk").envs(Seatd::ENVIRONMENT),
+            program.arg("kiosk").envs(Seatd::ENVIRONMENT),
             &self.folder.join(format!("kiosk{number}")),
             &self.log,
             config,
@@ -100,7 +109,7 @@ impl Desk {
         Ok(Kiosk {
             compositor,
             other,
-            _seatd: seatd,
+            seatd,
         })
     }
 }
@@ -109,7 +118,7 @@ impl Desk {
 pub struct Kiosk {
     pub compositor: Compositor,
     other: Session,
-    _seatd: Seatd,
+    seatd: Seatd,
 }
 
 impl Kiosk {
@@ -130,6 +139,12 @@ impl Kiosk {
         let result = there();
         self.other.switch_to(1)?;
         result
+    }
+
+    /// Ends the seat manager without a warning.
+    pub fn lose_the_seat(self) -> Compositor {
+        drop(self.seatd);
+        self.compositor
     }
 
     /// This program's session beside the kiosk's.

@@ -1,4 +1,6 @@
-//! The seat goes and comes back, and processes die.
+//! The seat goes and comes back or is gone for good, and processes die.
+
+use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 use protocols::ipc::GuestState;
@@ -31,6 +33,18 @@ pub fn run(desk: &Desk) -> Result<String> {
     // The seat and the card are free for the next one.
     let kiosk = desk.kiosk(&guest, &["guest"])?;
     show(&kiosk, &card, &painter, 3)?;
+    manager_died(desk, kiosk).context("The seat manager was killed")?;
+    // As on a machine without any keyboard layout.
+    let mut program = Command::new(&desk.files.lucarne);
+    for name in ["XKB_CONFIG_ROOT", "XKB_CONFIG_EXTRA_PATH", "HOME"] {
+        program.env(name, "/nowhere");
+    }
+    let mut kiosk = desk.kiosk_by(&mut program, &guest, &["guest"])?;
+    show(&kiosk, &card, &painter, 4)?;
+    kiosk
+        .away(&mut keyboard, || Ok(()))
+        .context("Without keyboard layouts")?;
+    on_plane(&kiosk, &card, 4)?;
     kiosk.compositor.quit()?;
     Ok(format!("{ROUNDS} times away and back"))
 }
@@ -123,6 +137,33 @@ fn killed(kiosk: &Kiosk, card: &Vkms, painter: &Painter, who: Who) -> Result<()>
     })
     .context("Waiting until the guest runs again")?;
     show(kiosk, card, painter, 50)
+}
+
+/// The seat manager dies: the kiosk stops its guests and ends with a failure, after which a service manager
+/// starts it again.
+fn manager_died(desk: &Desk, kiosk: Kiosk) -> Result<()> {
+    let start = fs::metadata(&desk.log)?.len();
+    let vmm = kiosk.compositor.guest("guest")?.vmm_pid;
+    let vmm = vmm.context("The guest has no VMM")?;
+    let status = kiosk.lose_the_seat().ended()?;
+    let log = fs::read(&desk.log)?;
+    let said = log.get(usize::try_from(start)?..).unwrap_or_default();
+    let said = String::from_utf8_lossy(said);
+    ensure!(status.code() == Some(1), "It ended with {status}:\n{said}");
+    for words in [
+        "Could not keep seat0",
+        "logind or seatd",
+        "start it",
+        "The guest is off",
+    ] {
+        ensure!(said.contains(words), "It did not say {words:?}:\n{said}");
+    }
+    ensure!(!said.contains("panicked"), "It panicked:\n{said}");
+    ensure!(
+        !Path::new(&format!("/proc/{vmm}")).exists(),
+        "It left the guest's VMM:\n{said}"
+    );
+    Ok(())
 }
 
 /// The kiosk dies: the card is anybody's at once.
