@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::{Bench, GuestFolder, Place, inside::Test, quoted};
+use super::{Bench, GuestFolder, Place, awake::Awake, inside::Test, quoted};
 use crate::{paths, report};
 
 /// For the whole machine, with its test.
@@ -72,8 +72,8 @@ pub struct Machine<'a> {
     pub kernel: &'a [&'a str],
     /// How long all of it may take.
     pub limit: Duration,
-    /// Whether it gets this machine's processors before everybody else, as far as that is allowed: what
-    /// else goes on here is not to decide a test of what happens when.
+    /// Whether it gets this machine's processors before everybody else, as far as that is allowed, and finds them
+    /// awake: what else goes on here, or does not, is not to decide a test of what happens when.
     pub urgent: bool,
 }
 
@@ -102,6 +102,7 @@ impl Machine<'_> {
         );
         let folder = place.guest("machine", &program)?;
         let console = File::create(place.folder.join("console.log"))?;
+        let _awake = self.urgent.then(Awake::keep).transpose()?;
         let mut child = self
             .program(&bench.lab.uml)
             .args(bench.lab.uml_arguments())

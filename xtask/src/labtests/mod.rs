@@ -3,6 +3,7 @@
 //! [`uml`] and [`qemu`] run guests on this machine; [`host`] starts a User Mode Linux machine and
 //! there, as [`inside`], the same harness ([`compositor`]) with guests of its own. [`three_d`] is about what guests draw.
 
+mod awake;
 mod bench;
 mod compositor;
 mod console;

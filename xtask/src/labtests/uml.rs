@@ -229,8 +229,8 @@ pub fn page_flips(bench: &Bench, place: &Place) -> Result<String> {
     Ok(note)
 }
 
-/// The rates that modetest has printed so far.
-fn rates(folder: &GuestFolder) -> Vec<f64> {
+/// The rates that modetest has printed so far, in flips a second.
+pub fn rates(folder: &GuestFolder) -> Vec<f64> {
     folder
         .printed()
         .lines()

@@ -4,7 +4,7 @@
 use anyhow::{Context as _, Result, ensure};
 
 use super::{Gpu, Machine, glmark, median, start_with};
-use crate::labtests::{Bench, Compositor, Place};
+use crate::labtests::{Bench, Compositor, Place, awake::Awake};
 
 /// From those whose frames take least, where a way to another process weighs most, to those that the CPU draws for long.
 const SCENES: &[&str] = &[
@@ -32,6 +32,7 @@ const BOUND: f64 = 0.97;
 /// From scene to scene it varies by more than the bound, since the device that draws by itself draws in the thread that
 /// the guest wakes.)
 pub fn run(bench: &Bench, place: &Place) -> Result<String> {
+    let _awake = Awake::keep()?;
     let program = glmark::drawing(glmark::OFF_SCREEN);
     let [with, without] = ["with", "without"];
     let folders = [

@@ -28,6 +28,9 @@ const TIME: Duration = Duration::from_secs(60);
 /// How long the bare program runs, before and after.
 const BARE_SECONDS: u64 = 15;
 
+/// How many rates of about a second each the guest prints beside the device that does nothing.
+const ALONE: usize = 15;
+
 /// modetest's pattern by way of the guest has the checksum that it has when modetest puts it on the card itself.
 pub fn pattern(desk: &Desk) -> Result<String> {
     let card = Vkms::new("nested", 1, Planes::MANY)?;
@@ -73,9 +76,7 @@ pub fn flips(desk: &Desk) -> Result<String> {
     let card = Vkms::new("flips", 1, Planes::MANY)?;
     let lab = lab(desk);
     let before = desk::flipper(&card.node, PREFERRED, 2, BARE_SECONDS)?;
-    // Each look for the file is a new process, in a machine in a machine: twenty a second cost flips.
-    let program = uml::SHOW_PATTERN.replace("sleep 0.05", "sleep 1");
-    let flips = folder(desk, "flips", &format!("options=-v\n{program}"))?;
+    let flips = folder(desk, "flips", &program())?;
     let kiosk = desk.kiosk(
         &uml::section(&lab, "guest", &flips, &["1024x768"]),
         &["guest"],
@@ -101,9 +102,10 @@ pub fn flips(desk: &Desk) -> Result<String> {
     flips.wait_for_end(SOON)?;
     kiosk.compositor.quit()?;
     let bare = before.and(desk::flipper(&card.node, PREFERRED, 2, BARE_SECONDS)?);
+    let alone = alone(desk, &lab)?;
     let note = format!(
         "{:.2} % of {} vblanks with a new frame, {:.2} % of the bare program's {:.2} %, {zero_copy} of {presented} \
-         on the plane",
+         on the plane; {alone:.1} flips a second with a device that answers at once and shows nothing",
         100.0 * nested.share(),
         nested.vblanks,
         100.0 * nested.share() / bare.share(),
@@ -118,6 +120,58 @@ pub fn flips(desk: &Desk) -> Result<String> {
         "Not all frames were on the plane: {note}"
     );
     Ok(note)
+}
+
+/// How often a second the same guest flips where nobody shows it anything: its flips are answered at once, by a
+/// device that does nothing else. No display can have more of them.
+fn alone(desk: &Desk, lab: &Lab) -> Result<f64> {
+    let folder = folder(desk, "alone", &program())?;
+    let socket = desk.folder.join("null.gpu");
+    let _device = Killed(
+        Command::new(&desk.files.lucarne)
+            .arg("bench-null")
+            .arg("--socket")
+            .arg(&socket)
+            .args(["--mode", "1024x768@60"])
+            .spawn()
+            .context("Starting the device that does nothing")?,
+    );
+    until(SOON, || Ok(socket.exists().then_some(())))
+        .context("Waiting for the device that does nothing")?;
+    let _machine = Killed(
+        Command::new(&lab.uml)
+            .arg("mem=256M")
+            .args(lab.uml_arguments())
+            .arg(format!("virtio_uml.device={}:16", socket.display()))
+            .arg(format!("lab={}", folder.0.display()))
+            .stdin(Stdio::null())
+            .stdout(File::create(folder.file("console.log"))?)
+            .spawn()
+            .context("Starting the guest")?,
+    );
+    // The first rates are those of a machine that has just started.
+    let rates = until(2 * TIME, || {
+        let rates = uml::rates(&folder);
+        Ok((rates.len() >= 2 * ALONE).then_some(rates))
+    })
+    .with_context(|| {
+        format!(
+            "Waiting for page flips; the guest said {}",
+            folder.printed()
+        )
+    })?;
+    folder.signal("done")?;
+    folder.wait_for_end(SOON)?;
+    let mut last = rates[rates.len() - ALONE..].to_vec();
+    last.sort_by(f64::total_cmp);
+    Ok(last[ALONE / 2])
+}
+
+/// modetest's page flips. Each look for the file that ends them is a new process, in a machine in a machine: twenty a
+/// second cost flips.
+fn program() -> String {
+    let program = uml::SHOW_PATTERN.replace("sleep 0.05", "sleep 1");
+    format!("options=-v\n{program}")
 }
 
 /// What a User Mode Linux guest is started from.
@@ -172,6 +226,16 @@ fn direct(card: &Vkms) -> Result<u32> {
         );
     }
     seen.context("The card has no checksum")
+}
+
+/// A process that does not outlive the test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 struct Modetest(Child);
