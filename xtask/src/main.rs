@@ -60,6 +60,9 @@ enum Task {
         /// Seconds for each part: whether all of it works
         #[arg(long)]
         short: bool,
+        /// How often each case is measured on each subject [default: 3, with --short 1; 3 take about 40 minutes]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+        repetitions: Option<u32>,
         /// The folder of the report [default: xtask/bench in cargo's build folder]
         #[arg(long, value_name = "DIR")]
         out: Option<std::path::PathBuf>,
@@ -121,7 +124,11 @@ fn run(task: Task) -> Result<()> {
             }
             steps.finish()
         }
-        Task::Bench { short, out } => bench::run(labtests::Length::of(short), out),
+        Task::Bench {
+            short,
+            repetitions,
+            out,
+        } => bench::run(labtests::Extent::of(short, repetitions), out),
         Task::BenchCheck { update } => {
             setup::ensure(setup::Scope::Test, false)?;
             std::fs::create_dir_all(paths::scratch())?;

@@ -1,6 +1,6 @@
 //! What was asked for.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 
@@ -66,6 +66,10 @@ pub struct Plan {
     pub length: Length,
     /// How often each case is measured on each subject, taking turns; 1 or more.
     pub repetitions: u32,
+    /// Only cases whose names have one of these; all of them where there is none.
+    pub cases: Vec<String>,
+    /// What machine this is, where a report has parts of several; empty for an ordinary run.
+    pub place: String,
     /// A virtual machine that boots by itself, for what only a real guest can do.
     pub machine: Option<RealMachine>,
 }
@@ -81,6 +85,21 @@ pub struct RealMachine {
 }
 
 impl Plan {
+    /// Whether a case of this name is to be measured.
+    #[must_use]
+    pub fn wants(&self, case: &str) -> bool {
+        self.cases.is_empty() || self.cases.iter().any(|words| case.contains(words.as_str()))
+    }
+
+    /// How long it takes to measure so many cases on so many subjects: each is started once for each case,
+    /// and has as many turns as the plan says.
+    #[must_use]
+    pub fn time(&self, cases: usize, subjects: u32, start: Duration, turn: Duration) -> Duration {
+        let cases = u32::try_from(cases).unwrap_or(u32::MAX);
+        let one = start + turn.saturating_mul(self.repetitions);
+        one.saturating_mul(cases.saturating_mul(subjects))
+    }
+
     /// One of two values, by how thorough the run is.
     #[must_use]
     pub fn pick<T>(&self, short: T, full: T) -> T {

@@ -109,6 +109,8 @@ pub struct Needs {
     pub hands: bool,
     /// 3D (`VIRTIO_GPU_F_VIRGL`).
     pub three_d: bool,
+    /// Pixels that it moves, and does not only answer for.
+    pub pixels: bool,
 }
 
 /// What shows a device's frames, where that can be chosen.

@@ -10,7 +10,9 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Result, ensure};
@@ -20,7 +22,10 @@ use self::figures::Report;
 use super::{
     Bench, Place,
     host::Machine,
-    inside::kms::{Test, bench::FILE},
+    inside::kms::{
+        Test,
+        bench::{FILE, LOG, REPETITIONS},
+    },
     three_d,
 };
 use crate::{lab::Lab, report};
@@ -32,13 +37,39 @@ pub enum Length {
     Full,
 }
 
-impl Length {
-    /// By whether it is to be short.
-    pub fn of(short: bool) -> Self {
-        match short {
-            true => Self::Short,
-            false => Self::Full,
+/// How thorough a run is, and how often it does everything.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    pub length: Length,
+    /// 1 or more.
+    pub repetitions: u32,
+}
+
+impl Extent {
+    /// As few repetitions as show how much figures vary, where nobody wants more: all of it takes a while.
+    const FULL: u32 = 3;
+
+    /// A test's.
+    const TEST: Self = Self {
+        length: Length::Short,
+        repetitions: 1,
+    };
+
+    /// By whether it is to be short, and how often somebody wants it.
+    pub fn of(short: bool, repetitions: Option<u32>) -> Self {
+        let (length, usual) = match short {
+            true => (Length::Short, Self::TEST.repetitions),
+            false => (Length::Full, Self::FULL),
+        };
+        Self {
+            length,
+            repetitions: repetitions.unwrap_or(usual),
         }
+    }
+
+    /// How long something takes of which all repetitions take as long as one; `once` besides.
+    fn time(self, once: u64, each: u64) -> Duration {
+        Duration::from_secs(once + each * u64::from(self.repetitions))
     }
 }
 
@@ -47,13 +78,15 @@ impl Length {
 /// # Errors
 ///
 /// When one of them cannot be made.
-pub fn command(bench: &Bench, length: Length) -> Result<Command> {
+pub fn command(bench: &Bench, extent: Extent) -> Result<Command> {
     let mut command = Command::new(&bench.lucarne);
     command.arg("bench");
-    if length == Length::Short {
+    if extent.length == Length::Short {
         command.arg("--short");
     }
     command
+        .arg("--repetitions")
+        .arg(extent.repetitions.to_string())
         .arg("--kernel")
         .arg(&bench.lab.vmlinuz)
         .arg("--initrd")
@@ -73,9 +106,9 @@ fn path(lab: &Lab) -> Result<OsString> {
 /// The same commands and frames for the real alternatives. Each is measured, or the report says why it is not.
 pub fn peers(bench: &Bench, place: &Place) -> Result<String> {
     let file = place.folder.join("report.json");
-    let mut command = command(bench, Length::Short)?;
+    let mut command = command(bench, Extent::TEST)?;
     command
-        .args(["commands", "flip", "transfer", "--repetitions", "1"])
+        .args(["commands", "flip", "transfer"])
         .args([
             "--against",
             "vhost-user-gpu",
@@ -105,9 +138,9 @@ pub fn peers(bench: &Bench, place: &Place) -> Result<String> {
 /// QEMU's own device with a real guest that flips.
 pub fn qemu(bench: &Bench, place: &Place) -> Result<String> {
     let file = place.folder.join("report.json");
-    let mut command = command(bench, Length::Short)?;
+    let mut command = command(bench, Extent::TEST)?;
     command
-        .args(["flip", "--repetitions", "1", "--against", "qemu-vnc"])
+        .args(["flip", "--against", "qemu-vnc"])
         .arg("--json")
         .arg(&file);
     report::run_logged(&mut command, &place.log)?;
@@ -128,11 +161,12 @@ pub fn qemu(bench: &Bench, place: &Place) -> Result<String> {
 /// # Errors
 ///
 /// When a scene is not drawn.
-pub fn glmark(bench: &Bench, place: &Place, length: Length) -> Result<PathBuf> {
-    let most = match length {
+pub fn glmark(bench: &Bench, place: &Place, extent: Extent) -> Result<PathBuf> {
+    let most = match extent.length {
         Length::Short => 3,
         Length::Full => usize::MAX,
     };
+    let began = Instant::now();
     let scenes = three_d::glmark_off_screen(bench, place, most)?;
     let rates = |time: fn(&three_d::Scene) -> f64| -> Vec<f64> {
         scenes.iter().map(|scene| 1000.0 / time(scene)).collect()
@@ -146,22 +180,39 @@ pub fn glmark(bench: &Bench, place: &Place, length: Length) -> Result<PathBuf> {
             "disturbed": [],
         })
     };
+    let case = |name: String, guest: Vec<f64>, native: Vec<f64>, ratios: Vec<f64>| {
+        json!({
+            "case": name,
+            "setting": null,
+            "subjects": [
+                subject("lucarne, a Linux guest", json!({"frames_per_second": guest, "of_native": ratios})),
+                subject("native", json!({"frames_per_second": native})),
+            ],
+        })
+    };
+    let all = format!(
+        "{width}x{height} glmark2 off-screen, the middle of {} scenes",
+        scenes.len()
+    );
+    let each = scenes.iter().map(|scene| {
+        let name = format!("{width}x{height} glmark2 off-screen, {}", scene.name);
+        let (guest, native) = (1000.0 / scene.guest, 1000.0 / scene.native);
+        case(name, vec![guest], vec![native], vec![scene.ratio()])
+    });
+    let each: Vec<Value> = each.collect();
+    let cases: Vec<Value> = std::iter::once(case(all, guest, native, ratios))
+        .chain(each)
+        .collect();
     let report = json!({
-        "lucarne": "", "began": "", "seconds": 0.0, "length": "full", "repetitions": 1, "machine": [],
+        "lucarne": "", "began": "", "seconds": began.elapsed().as_secs_f64(), "length": "full",
+        "repetitions": 1, "machine": [],
         "targets": [],
         "subjects": [],
         "scenarios": [{
             "scenario": "gl",
             "about": "",
             "skipped": [],
-            "cases": [{
-                "case": format!("{width}x{height} glmark2 off-screen, a value for each of {} scenes", scenes.len()),
-                "setting": null,
-                "subjects": [
-                    subject("lucarne, a Linux guest", json!({"frames_per_second": guest, "of_native": ratios})),
-                    subject("native", json!({"frames_per_second": native})),
-                ],
-            }],
+            "cases": cases,
         }],
     });
     let file = place.folder.join("report.json");
@@ -171,7 +222,7 @@ pub fn glmark(bench: &Bench, place: &Place, length: Length) -> Result<PathBuf> {
 
 /// The kiosk beside a bare program, in the machine with vkms.
 pub fn planes(bench: &Bench, place: &Place) -> Result<String> {
-    let report = Report::read(&on_planes(bench, place, Length::Short)?)?;
+    let report = Report::read(&on_planes(bench, place, Extent::TEST)?)?;
     let lucarne = report.subject("planes", "blob", "lucarne")?;
     for copied in lucarne.values("bytes_copied_per_frame")? {
         ensure!(
@@ -194,7 +245,7 @@ pub fn planes(bench: &Bench, place: &Place) -> Result<String> {
 
 /// Frames in guest memory on a host that can show it as it is: nothing is copied.
 pub fn blobs(bench: &Bench, place: &Place) -> Result<String> {
-    let report = Report::read(&with_blobs(bench, place, Length::Short)?)?;
+    let report = Report::read(&with_blobs(bench, place, Extent::TEST)?)?;
     let mut words = Vec::new();
     for case in report.cases("flip")? {
         // Those at rest take the time of a commit, and are shown by what counts no bytes.
@@ -222,12 +273,20 @@ pub fn blobs(bench: &Bench, place: &Place) -> Result<String> {
 /// # Errors
 ///
 /// When it measures nothing, or takes too long.
-pub fn on_planes(bench: &Bench, place: &Place, length: Length) -> Result<PathBuf> {
-    let (test, minutes) = match length {
-        Length::Short => (Test::PlanesShort, 3),
-        Length::Full => (Test::PlanesFull, 15),
+pub fn on_planes(bench: &Bench, place: &Place, extent: Extent) -> Result<PathBuf> {
+    let test = match extent.length {
+        Length::Short => Test::PlanesShort,
+        Length::Full => Test::PlanesFull,
     };
-    machine(bench, place, test, "", minutes)
+    machine(bench, place, test, "", extent, planes_take(extent))
+}
+
+/// About how long [`on_planes`] takes.
+pub fn planes_take(extent: Extent) -> Duration {
+    match extent.length {
+        Length::Short => extent.time(15, 30),
+        Length::Full => extent.time(15, 45),
+    }
 }
 
 /// Runs what needs udmabuf in the machine that has it; the file with its report.
@@ -235,30 +294,85 @@ pub fn on_planes(bench: &Bench, place: &Place, length: Length) -> Result<PathBuf
 /// # Errors
 ///
 /// As [`on_planes`].
-pub fn with_blobs(bench: &Bench, place: &Place, length: Length) -> Result<PathBuf> {
-    let (test, minutes) = match length {
-        Length::Short => (Test::BlobsShort, 5),
-        Length::Full => (Test::BlobsFull, 60),
+pub fn with_blobs(bench: &Bench, place: &Place, extent: Extent) -> Result<PathBuf> {
+    let test = match extent.length {
+        Length::Short => Test::BlobsShort,
+        Length::Full => Test::BlobsFull,
     };
     // QEMU's device takes its memory from the first graphics card that it finds, but may not from these.
-    machine(bench, place, test, "rm -r /dev/dri\n", minutes)
+    let before = "rm -r /dev/dri\n";
+    machine(bench, place, test, before, extent, blobs_take(extent))
 }
+
+/// About how long [`with_blobs`] takes.
+pub fn blobs_take(extent: Extent) -> Duration {
+    match extent.length {
+        Length::Short => extent.time(30, 15),
+        Length::Full => extent.time(60, 75),
+    }
+}
+
+/// About how long [`glmark`] takes.
+pub fn glmark_takes(extent: Extent) -> Duration {
+    Duration::from_secs(match extent.length {
+        Length::Short => 30,
+        Length::Full => 240,
+    })
+}
+
+/// How much longer than it should a machine may take: others may be at work here.
+const PATIENCE: u32 = 4;
+
+/// How often a machine's progress is told.
+const HEARTBEAT: Duration = Duration::from_secs(30);
 
 fn machine(
     bench: &Bench,
     place: &Place,
     test: Test,
     before: &str,
-    minutes: u64,
+    extent: Extent,
+    takes: Duration,
 ) -> Result<PathBuf> {
+    let repetitions = extent.repetitions;
     let machine = Machine {
         program: &["kms", &test.name()],
-        before: &format!("{before}export LIBGL_ALWAYS_SOFTWARE=1\n"),
-        // The last one counts: pictures of 8K, for several devices at once.
-        kernel: &["vkms.create_default_dev=0", "mem=6G"],
-        limit: Duration::from_secs(60 * minutes),
+        before: &format!(
+            "{before}export LIBGL_ALWAYS_SOFTWARE=1\nexport {REPETITIONS}={repetitions}\n"
+        ),
+        kernel: &[
+            "vkms.create_default_dev=0",
+            // The last one counts: pictures of 8K, for several devices at once.
+            "mem=6G",
+            // As `lucarne doctor` would have it for pictures of that size, whose pieces are many.
+            "udmabuf.size_limit_mb=512",
+            "udmabuf.list_limit=16384",
+        ],
+        limit: PATIENCE * takes,
         urgent: true,
     };
-    machine.run(bench, place)?;
-    Ok(place.folder.join("machine").join(FILE))
+    let folder = place.folder.join("machine");
+    while_watching(&folder.join(LOG), || machine.run(bench, place))?;
+    Ok(folder.join(FILE))
+}
+
+/// Does something that writes to a log, and tells its last line now and then.
+fn while_watching<T>(log: &Path, work: impl FnOnce() -> T) -> T {
+    let (done, wait) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let began = Instant::now();
+            while wait.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Timeout) {
+                let last = report::tail(log, 1);
+                let line: String = last.trim().chars().take(100).collect();
+                report::say(format!(
+                    "         … {} s: {line}",
+                    began.elapsed().as_secs()
+                ));
+            }
+        });
+        let result = work();
+        drop(done);
+        result
+    })
 }

@@ -26,8 +26,9 @@ mod venus;
 
 pub use self::{
     bench::{
-        Length, command as bench_command, glmark as bench_glmark, on_planes as bench_planes,
-        with_blobs as bench_blobs,
+        Extent, blobs_take as bench_blobs_take, command as bench_command, glmark as bench_glmark,
+        glmark_takes as bench_glmark_takes, on_planes as bench_planes,
+        planes_take as bench_planes_take, with_blobs as bench_blobs,
     },
     compositor::Compositor,
     modes::MODES,

@@ -38,6 +38,11 @@ impl Peer for Null {
     fn suits(&self, wanted: &Wanted) -> Result<(), Lack> {
         lacks(wanted, "input devices", |needs| needs.hands)?;
         lacks(wanted, "3D", |needs| needs.three_d)?;
+        if wanted.needs.pixels {
+            return Err(Lack(
+                "It moves no pixel: a throughput would be what it answers for.".to_owned(),
+            ));
+        }
         match wanted.shown_by {
             Shown::Compositor => Ok(()),
             Shown::Stopwatch(_) => Err(Lack("Nobody takes its frames.".to_owned())),

@@ -13,7 +13,10 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{bench::subject::Lack, guests::process::Process};
+use crate::{
+    bench::subject::Lack,
+    guests::{process::Process, vmm::qemu::Installed},
+};
 
 /// A folder that is looked into first: one with programs that are not installed.
 pub const FOLDER_ENV: &str = "LUCARNE_BENCH_PEERS";
@@ -48,6 +51,19 @@ pub(super) fn find(name: &str, get: &str) -> Result<PathBuf, Lack> {
             "There is no program {name}. {get}, or name its folder in {FOLDER_ENV}"
         ))
     })
+}
+
+/// The version of the QEMU that a helper is part of: of the one beside it, or of the one in `$PATH` where the
+/// helper lies where distributions put it. `None` where there is none, which says nothing about the helper.
+pub(super) fn version_of_qemu(helper: &Path) -> Option<String> {
+    let name = Installed::default_program();
+    let folder = helper.parent()?;
+    let program = match HELPERS.iter().any(|helpers| folder == Path::new(helpers)) {
+        true => find(&name.to_string_lossy(), "").ok()?,
+        false => folder.join(name),
+    };
+    let installed = program.is_file().then(|| Installed::find(&program))?;
+    Some(format!("QEMU {}", installed.ok()?.version))
 }
 
 /// What a program prints; empty where it can't be started, says nothing or takes too long.

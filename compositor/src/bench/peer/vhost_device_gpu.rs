@@ -43,11 +43,11 @@ impl VhostDeviceGpu {
         let help = program::says(program, &["--help"]);
         let has = |mode: &&&str| help.contains(**mode);
         MODES.iter().find(has).copied().ok_or_else(|| {
-            Lack(format!(
-                "{} was built without anything to draw with: what is left of it, the mode null, moves \
-                 no pixels. Build it with the feature backend-virgl",
-                program.display()
-            ))
+            Lack(
+                "It was built without anything to draw with: what is left of it, the mode null, moves no \
+                 pixels. Build it with the feature backend-virgl"
+                    .to_owned(),
+            )
         })
     }
 }
@@ -69,12 +69,7 @@ impl Peer for VhostDeviceGpu {
         let mode = Self::mode(&program)?;
         let version = program::says(&program, &["--version"]);
         let proof = proof::of(self.name(), |socket| Self::command(&program, mode, socket))?;
-        Ok(format!(
-            "{}, mode {mode}, {}{}",
-            version.trim(),
-            program.display(),
-            proof.words()
-        ))
+        Ok(format!("{}, mode {mode}{}", version.trim(), proof.words()))
     }
 
     fn suits(&self, wanted: &Wanted) -> Result<(), Lack> {

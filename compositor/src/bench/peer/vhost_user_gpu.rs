@@ -47,7 +47,9 @@ impl Peer for VhostUserGpu {
         let program = Self::program()?;
         let proof = proof::of(self.name(), |socket| Self::command(&program, socket))?;
         // It tells no version of its own.
-        Ok(format!("{}{}", program.display(), proof.words()))
+        let version = program::version_of_qemu(&program);
+        let version = version.unwrap_or_else(|| "its version is not known".to_owned());
+        Ok(format!("{version}{}", proof.words()))
     }
 
     fn suits(&self, wanted: &Wanted) -> Result<(), Lack> {

@@ -33,11 +33,6 @@ impl<'a> Figure<'a> {
         self.estimate.median
     }
 
-    /// Where the median lies.
-    pub(super) fn estimate(&self) -> Estimate {
-        self.estimate
-    }
-
     /// The median with its unit.
     pub(super) fn text(&self) -> String {
         value(self.median(), self.unit)

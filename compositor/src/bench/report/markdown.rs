@@ -15,6 +15,12 @@ pub fn text(report: &Report) -> String {
         text.push_str("\n## Targets\n\n");
         targets_table(report, &mut text);
     }
+    if !report.missing.is_empty() {
+        text.push_str("\n## Missing\n\n");
+    }
+    for (part, why) in &report.missing {
+        text.push_str(&format!("- **{}** failed: {}\n", plain(part), plain(why)));
+    }
     text.push_str("\n## Machine\n\n");
     row(&mut text, ["fact", "value"].map(str::to_owned));
     rule(&mut text, 2);

@@ -7,13 +7,16 @@ use super::{
 
 /// The first report with what the others measured besides; one of nothing at all, if there are none.
 ///
+/// What was measured in another place says so: its cases, and the facts of its machine.
+///
 /// Cases of a scenario stand one after the other. A case that several have is taken from the first one that
 /// measured anything, and what was skipped as a whole is no longer, where another report has cases of
 /// that scenario. Targets are judged anew.
 #[must_use]
 pub fn merge(reports: Vec<Report>) -> Report {
-    let mut reports = reports.into_iter();
+    let mut reports = reports.into_iter().map(name_place);
     let mut all = reports.next().unwrap_or_default();
+    all.place = String::new();
     for report in reports {
         all.seconds += report.seconds;
         add_machine(&mut all, &report);
@@ -28,6 +31,25 @@ pub fn merge(reports: Vec<Report>) -> Report {
     all
 }
 
+/// A report whose names say where it is from, if that is not where the others are from.
+fn name_place(mut report: Report) -> Report {
+    if report.place.is_empty() {
+        return report;
+    }
+    let place = report.place.clone();
+    let name = |name: &mut String| *name = format!("{name}, in {place}");
+    for scenario in &mut report.scenarios {
+        scenario
+            .cases
+            .iter_mut()
+            .for_each(|case| name(&mut case.case));
+        let parts = scenario.skipped.iter_mut().map(|(what, _)| what);
+        parts.filter(|what| *what != EVERYTHING).for_each(name);
+    }
+    report.machine.iter_mut().for_each(|(fact, _)| name(fact));
+    report
+}
+
 /// What is different about the machine of another report, with what was measured there.
 fn add_machine(all: &mut Report, other: &Report) {
     let names: Vec<&str> = other
@@ -36,13 +58,19 @@ fn add_machine(all: &mut Report, other: &Report) {
         .map(|scenario| scenario.scenario.as_str())
         .collect();
     for (fact, value) in &other.machine {
-        if !all
-            .machine
-            .iter()
-            .any(|known| *known == (fact.clone(), value.clone()))
-        {
-            let name = format!("{fact}, of {}", names.join(" and "));
-            all.machine.push((name, value.clone()));
+        let mut known = all.machine.iter_mut();
+        match known.find(|(name, _)| name == fact) {
+            Some((_, known)) if known == value => {}
+            // Of another run in the same place.
+            Some((_, known)) if !other.place.is_empty() => {
+                known.push_str("; ");
+                known.push_str(value);
+            }
+            None if !other.place.is_empty() => all.machine.push((fact.clone(), value.clone())),
+            Some(_) | None => {
+                let name = format!("{fact}, of {}", names.join(" and "));
+                all.machine.push((name, value.clone()));
+            }
         }
     }
 }
@@ -147,6 +175,34 @@ mod tests {
             ("kernel, of planes", "Linux 6.18 (UML)")
         );
         assert_eq!(merged.machine.len(), 4);
+    }
+
+    #[test]
+    fn what_was_measured_in_another_place_says_so() {
+        let mut elsewhere = measured(1.0);
+        elsewhere.place = "a lab".to_owned();
+        let mut later = skipped("flip");
+        later.place = "a lab".to_owned();
+        later.machine[1].1 = "Linux 6.19".to_owned();
+        let merged = merge(vec![measured(0.5), elsewhere, later]);
+        let cases = merged.scenarios[0].cases.iter();
+        let cases: Vec<&str> = cases.map(|case| case.case.as_str()).collect();
+        assert_eq!(cases, ["two planes", "two planes, in a lab"]);
+        let kernels = merged
+            .machine
+            .iter()
+            .filter(|(name, _)| name.starts_with("kernel"));
+        let kernels: Vec<_> = kernels
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
+        assert_eq!(
+            kernels,
+            [
+                "kernel: Linux 6.18 (UML)",
+                "kernel, in a lab: Linux 6.18 (UML); Linux 6.19"
+            ]
+        );
+        assert_eq!(merged.place, "");
     }
 
     #[test]

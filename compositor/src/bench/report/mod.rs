@@ -1,6 +1,6 @@
 //! What came out.
 //!
-//! [`model`] is the report for programs: what `--json` writes. Everything else reads it and adds nothing:
+//! [`model`] is the report for programs: what [`json`] writes. Everything else reads it and adds nothing:
 //!
 //! - [`quantity`]: what the figures are called, and their units.
 //! - [`targets`]: whether Lucarne is where it wants to be.
@@ -11,6 +11,7 @@
 
 mod columns;
 mod figure;
+pub mod json;
 pub mod markdown;
 mod merge;
 pub mod model;
@@ -38,10 +39,8 @@ use self::model::Report;
 pub fn save(report: &Report, folder: &Path) -> anyhow::Result<()> {
     let described = || format!("Could not write the report into {}", folder.display());
     fs::create_dir_all(folder).with_context(described)?;
-    let mut json = serde_json::to_vec_pretty(report).with_context(described)?;
-    json.push(b'\n');
     let files = [
-        ("report.json", json),
+        ("report.json", json::text(report)?.into_bytes()),
         ("summary.md", markdown::text(report).into_bytes()),
         ("index.html", page::html(report).into_bytes()),
     ];

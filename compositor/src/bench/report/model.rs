@@ -20,8 +20,15 @@ pub struct Report {
     pub length: String,
     /// How often each case was measured on each subject.
     pub repetitions: u32,
+    /// What machine it ran on, where there are reports of several: words that follow `in`. Empty for an
+    /// ordinary run, and for all of them in one.
+    #[serde(default)]
+    pub place: String,
     /// The machine it ran on: facts by name, in order.
     pub machine: Vec<(String, String)>,
+    /// Parts of the run of which there is nothing, each with the reason.
+    #[serde(default)]
+    pub missing: Vec<(String, String)>,
     /// Who took part.
     pub subjects: Vec<SubjectFacts>,
     /// What was measured.
@@ -77,9 +84,11 @@ pub struct CaseSubject {
     pub skipped: Option<String>,
     /// One value of each repetition that went well, by quantity.
     pub values: BTreeMap<Quantity, Vec<f64>>,
-    /// All times of all repetitions, in microseconds, sorted.
+    /// Times of all repetitions, in microseconds, sorted; where there were more than 101, their percentiles
+    /// from the 0th to the 100th.
     pub times: BTreeMap<Quantity, Vec<f64>>,
-    /// The times of the first repetition that went well, in the order in which they were taken.
+    /// Times of the first repetition that went well, in the order in which they were taken: all of them, or
+    /// some at even distances.
     pub series: BTreeMap<Quantity, Vec<f64>>,
     /// Repetitions during which the machine was busy with something else.
     pub disturbed: Vec<Disturbance>,

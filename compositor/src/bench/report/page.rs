@@ -41,6 +41,14 @@ pub fn html(report: &Report) -> String {
                     h2 id="targets" { "Targets" }
                     (target_table(&report.targets))
                 }
+                @if !report.missing.is_empty() {
+                    h2 id="missing" { "Missing" }
+                    ul class="notes" {
+                        @for (part, why) in &report.missing {
+                            li class="bad" { (part) " failed: " (why) }
+                        }
+                    }
+                }
                 h2 id="machine" { "Machine" }
                 dl {
                     @for (name, fact) in &report.machine {
@@ -200,9 +208,8 @@ fn median(case: &CaseReport, subject: &CaseSubject, quantity: Quantity) -> Marku
     let ratio = ours
         .and_then(|ours| Figure::of(ours, quantity))
         .and_then(|ours| figure.ratio(&ours));
-    let estimate = figure.estimate();
     html! {
-        td title={ "between " (estimate.low) " and " (estimate.high) } {
+        td {
             (figure.text())
             @let uncertainty = figure.uncertainty();
             @if !uncertainty.is_empty() {

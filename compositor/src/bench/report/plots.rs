@@ -25,11 +25,14 @@ const BY_GUESTS: [Quantity; 4] = [
     Quantity::WorstMissedRefreshes,
 ];
 
-/// Points of a distribution.
-const STEPS: u32 = 120;
+/// Points of a distribution, in percent from one to the next.
+const STEP: u32 = 4;
+
+/// The first of its points that stand closer together: the slow ones are what it is looked at for.
+const TAIL: u32 = 90;
 
 /// Points of a plot over time.
-const MOMENTS: usize = 600;
+const MOMENTS: usize = 100;
 
 /// How many times the least value the greatest is, where an axis is logarithmic.
 const FAR_APART: f64 = 5.0;
@@ -218,9 +221,10 @@ fn distribution(case: &CaseReport, quantity: Quantity, styles: &Styles<'_>) -> O
         .iter()
         .filter_map(|subject| {
             let times = subject.times.get(&quantity)?;
-            let points = (0..=STEPS).filter_map(|step| {
-                let part = f64::from(step) / f64::from(STEPS);
-                Some((statistics::quantile(times, part)?, part * 100.0))
+            let steps = (0..=100).filter(|percent| percent % STEP == 0 || *percent > TAIL);
+            let points = steps.filter_map(|percent| {
+                let part = f64::from(percent) / 100.0;
+                Some((statistics::quantile(times, part)?, f64::from(percent)))
             });
             styles.line(&subject.subject, Form::Curve, points.collect())
         })

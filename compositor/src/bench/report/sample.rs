@@ -17,6 +17,8 @@ pub(super) fn empty() -> Report {
         seconds: 754.2,
         length: "full".to_owned(),
         repetitions: 5,
+        place: String::new(),
+        missing: Vec::new(),
         machine: vec![
             ("CPU".to_owned(), "2 × Intel Xeon <made up> & co".to_owned()),
             ("kernel".to_owned(), "Linux 6.12.0".to_owned()),
@@ -173,9 +175,10 @@ fn flip(dice: &mut Dice) -> ScenarioReport {
 
 fn transfer(dice: &mut Dice) -> ScenarioReport {
     let mut cases = Vec::new();
-    for (width, height) in SIZES {
+    let with = |supply| SIZES.map(|size| (size, supply));
+    for ((width, height), supply) in ["full", "full, 16 under way"].into_iter().flat_map(with) {
         let pixels = f64::from(width * height);
-        let mut case = case(&format!("{width}x{height} full"), &[]);
+        let mut case = case(&format!("{width}x{height} {supply}"), &[]);
         case.setting = Some(Wanted::one((width, height)));
         for (name, speed) in [("lucarne", 0.94), ("vhost-user-gpu", 0.31)] {
             let mut subject = nobody(name);
@@ -261,7 +264,7 @@ impl Dice {
     /// Five values around one.
     fn values(&mut self, subject: &mut CaseSubject, quantity: Quantity, around: f64) {
         let values = (0..5)
-            .map(|_| around * (0.97 + 0.06 * self.throw()))
+            .map(|_| rounded(around * (0.97 + 0.06 * self.throw())))
             .collect();
         subject.values.insert(quantity, values);
     }
@@ -269,7 +272,7 @@ impl Dice {
     /// Times as they are: few much longer than most.
     fn times(&mut self, subject: &mut CaseSubject, quantity: Quantity, around: f64) {
         let series: Vec<f64> = (0..300)
-            .map(|_| around * (0.8 - 0.2 * (1.0 - self.throw()).ln()))
+            .map(|_| rounded(around * (0.8 - 0.2 * (1.0 - self.throw()).ln())))
             .collect();
         let mut sorted = series.clone();
         sorted.sort_by(f64::total_cmp);
@@ -277,4 +280,9 @@ impl Dice {
         subject.times.insert(quantity, sorted);
         subject.series.insert(quantity, series);
     }
+}
+
+/// Few digits, as a report's own figures have: what has all of them is not always read as it was written.
+fn rounded(figure: f64) -> f64 {
+    (figure * 1e4).round() / 1e4
 }

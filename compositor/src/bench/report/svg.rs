@@ -151,10 +151,7 @@ impl Line {
                 format!("{command}{} {}", place(*x), place(*y))
             })
             .collect();
-        let dots: String = places
-            .iter()
-            .map(|(x, y)| format!("M{} {}h0", place(*x), place(*y)))
-            .collect();
+        let dots = dots(&places);
         let marks: String = places
             .iter()
             .map(|(x, y)| mark(self.style, *x, *y))
@@ -172,6 +169,17 @@ impl Line {
             }
         }
     }
+}
+
+/// A dot at each place, from one to the next in whole steps: there are many, and a reader sees no less.
+fn dots(places: &[(f64, f64)]) -> String {
+    let (mut text, mut last) = (String::new(), (0.0, 0.0));
+    for (x, y) in places {
+        let (x, y) = (x.round(), y.round());
+        text.push_str(&format!("m{} {}h0", x - last.0, y - last.1));
+        last = (x, y);
+    }
+    text
 }
 
 /// The outline of a line's mark around a place.
@@ -338,6 +346,12 @@ mod tests {
             words(&decades(3.0, 60_000.0)),
             ["10", "100", "1000", "10\u{2009}000"]
         );
+    }
+
+    #[test]
+    fn dots_lead_from_one_to_the_next() {
+        let places = [(10.2, 20.0), (12.0, 15.4), (12.0, 15.4)];
+        assert_eq!(dots(&places), "m10 20h0m2 -5h0m0 0h0");
     }
 
     #[test]

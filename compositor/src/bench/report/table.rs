@@ -46,6 +46,9 @@ pub fn text(report: &Report, width: usize, colour: bool) -> String {
             );
         }
     }
+    for (part, why) in &report.missing {
+        page.wrapped("", &format!("{part} failed: {why}"), Style::Bad);
+    }
     page.targets(&report.targets);
     page.text
 }

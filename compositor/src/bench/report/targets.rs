@@ -58,16 +58,16 @@ const TARGETS: &[Target] = &[
         what: "CPU per 4K frame, 2D path with full damage: best peer / lucarne",
         bound: Bound::AtLeast(2.0),
         unit: "",
-        measure: |report| {
-            let words = ["3840x2160", "full"];
-            against_peers(report, "transfer", &words, Quantity::CpuPerFrame)
-        },
+        measure: whole_pictures,
     },
     Target {
-        what: "2D transfer throughput / memcpy",
+        what: "2D transfer throughput / memcpy, the ring kept full",
         bound: Bound::AtLeast(0.9),
         unit: "",
-        measure: |report| ours(report, "transfer", &["full"], Quantity::ThroughputOfMemcpy),
+        measure: |report| {
+            let words = ["full", "16 under way"];
+            ours(report, "transfer", &words, Quantity::ThroughputOfMemcpy)
+        },
     },
     Target {
         what: "flush to commit, median, in ping-pongs over a socket",
@@ -224,6 +224,18 @@ fn growth_with_size(report: &Report) -> Result<Found, String> {
         value: large.value / small.value,
         source: format!("{} / {}", large.source, small.source),
     })
+}
+
+/// What a 4K frame costs that is copied as a whole: as fast as it goes, when most frames are never shown, and
+/// at a rate at which all of them are. The lesser ratio counts.
+fn whole_pictures(report: &Report) -> Result<Found, String> {
+    let against =
+        |scenario, words: &[&str]| against_peers(report, scenario, words, Quantity::CpuPerFrame);
+    let fast = against("transfer", &["3840x2160", "full"])?;
+    match against("flip", &["3840x2160", "2D", "60 Hz"]) {
+        Ok(shown) if shown.value < fast.value => Ok(shown),
+        Ok(_) | Err(_) => Ok(fast),
+    }
 }
 
 fn in_mebibytes(found: Found) -> Found {
@@ -404,6 +416,26 @@ mod tests {
         assert_eq!(target.measured, Ok(4096.0));
         assert_eq!(target.met, Some(false));
         assert_eq!(target.source, "flip, 7680x4320 blob, 60 Hz");
+    }
+
+    #[test]
+    fn throughput_counts_where_the_device_never_waits() {
+        let mut report = sample::empty();
+        let case = |name, speed: &[f64]| {
+            sample::case(name, &[("lucarne", Quantity::ThroughputOfMemcpy, speed)])
+        };
+        report.scenarios.push(sample::scenario(
+            "transfer",
+            vec![
+                case("640x480 full", &[0.4]),
+                case("640x480 full, 16 under way", &[0.92]),
+                case("3840x2160 full, 16 under way", &[0.95]),
+                case("1920x1080 64x64", &[0.01]),
+            ],
+        ));
+        let target = found(&report, "2D transfer");
+        assert_eq!(target.measured, Ok(0.92));
+        assert_eq!(target.source, "transfer, 640x480 full, 16 under way");
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub use self::{
     progress::{Doing, Event, Progress},
     readings::Readings,
     watchdog::{Interrupter, Watchdog},
-    whole::{everything, name, peers},
+    whole::{estimate, estimate_all, everything, name, peers},
 };
 use self::{
     record::failure,
@@ -116,6 +116,9 @@ impl<'a> Bench<'a> {
         mut prepare: impl FnMut(&mut dyn Subject) -> anyhow::Result<S>,
         mut measure: impl FnMut(&mut S, &mut dyn Subject, &mut Readings) -> anyhow::Result<()>,
     ) {
+        if !self.plan.wants(case) {
+            return;
+        }
         let mut lanes = Vec::new();
         for peer in self.subjects {
             let lane = match peer.suits(wanted) {
@@ -132,6 +135,9 @@ impl<'a> Bench<'a> {
 
     /// The same with contestants that the scenario has made itself.
     pub fn contest(&mut self, case: &str, contestants: &mut [(&str, &mut Measure<'_>)]) {
+        if !self.plan.wants(case) {
+            return;
+        }
         let enter = |(name, measure)| Lane::enters(name, measure);
         let contestants = contestants
             .iter_mut()

@@ -8,10 +8,13 @@ use crate::bench::{
     report::model::{CaseSubject, Disturbance},
 };
 
-/// Times of a quantity that are kept, evenly spaced among the sorted ones.
-const TIMES: usize = 10_000;
-/// Times that are kept in the order in which they came.
-const SERIES: usize = 2_000;
+/// Times of a quantity that are kept, evenly spaced among the sorted ones: their percentiles, both ends
+/// included. A report is to be kept beside sources.
+const TIMES: usize = 101;
+/// Times that are kept in the order in which they came, evenly spaced.
+const SERIES: usize = 100;
+/// Digits that are kept of a figure: more than any of them is sure of.
+const DIGITS: usize = 5;
 
 /// What is written down of one subject in one case.
 #[derive(Debug)]
@@ -77,8 +80,15 @@ impl Record {
             if let Some(median) = median(&times) {
                 values.insert(quantity, median);
             }
-            let series = self.subject.series.entry(quantity);
-            series.or_insert_with(|| times.iter().copied().take(SERIES).collect());
+            // What explains another figure needs no order.
+            if quantity.facts().in_summary {
+                let series = self.subject.series.entry(quantity);
+                series.or_insert_with(|| {
+                    let mut series = times.clone();
+                    thin(&mut series, SERIES);
+                    series
+                });
+            }
             let all = self.subject.times.entry(quantity).or_default();
             all.extend(times);
         }
@@ -98,17 +108,33 @@ impl Record {
             times.sort_by(f64::total_cmp);
             thin(times, TIMES);
         }
+        let CaseSubject {
+            values,
+            times,
+            series,
+            ..
+        } = &mut self.subject;
+        for figures in [values, times, series] {
+            figures.values_mut().flatten().for_each(round);
+        }
         self.subject
     }
 }
 
 /// Leaves at most so many, evenly spaced; the first and the last stay.
-fn thin(sorted: &mut Vec<f64>, most: usize) {
-    let last = sorted.len().saturating_sub(1);
-    if sorted.len() > most && most > 1 {
-        let kept = (0..most).filter_map(|index| sorted.get(index * last / (most - 1)).copied());
-        *sorted = kept.collect();
+fn thin(times: &mut Vec<f64>, most: usize) {
+    let last = times.len().saturating_sub(1);
+    if times.len() > most && most > 1 {
+        let kept = (0..most).filter_map(|index| times.get(index * last / (most - 1)).copied());
+        *times = kept.collect();
     }
+}
+
+/// Takes digits away that say nothing.
+fn round(figure: &mut f64) {
+    let text = format!("{figure:.*e}", DIGITS - 1);
+    // It is always one, as it was printed so; what it was before is as right.
+    *figure = text.parse().unwrap_or(*figure);
 }
 
 /// Why somebody can't go on, in one sentence or two.
@@ -174,6 +200,20 @@ mod tests {
             what: "noise".to_owned(),
         };
         assert_eq!(subject.disturbed, [disturbed]);
+    }
+
+    #[test]
+    fn figures_keep_the_digits_that_say_something() {
+        for (exact, rounded) in [
+            (16_666.666_7, 16_667.0),
+            (0.000_123_456_7, 0.000_123_46),
+            (0.0, 0.0),
+            (-1.5, -1.5),
+        ] {
+            let mut figure = exact;
+            round(&mut figure);
+            assert_eq!(figure, rounded);
+        }
     }
 
     #[test]

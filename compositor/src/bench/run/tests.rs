@@ -138,6 +138,8 @@ fn plan(repetitions: u32) -> Plan {
         peers: Vec::new(),
         length: Length::Short,
         repetitions,
+        cases: Vec::new(),
+        place: String::new(),
         machine: None,
     }
 }

@@ -60,6 +60,13 @@ pub fn everything(plan: &Plan, folder: &Path, watchdog: &Watchdog, progress: &mu
         });
         let folder = folder.join(index.to_string());
         let mut bench = Bench::new(plan, &subjects, &folder, watchdog, progress);
+        if !plan.cases.is_empty() {
+            let why = format!(
+                "only those were asked for that are named {}",
+                plan.cases.join(" or ")
+            );
+            bench.skip("other cases", &why);
+        }
         if let Err(lack) = scenario.wanted(plan) {
             bench.skip("all of it", &lack.to_string());
         } else if let Err(error) = std::fs::create_dir(&folder) {
@@ -74,6 +81,16 @@ pub fn everything(plan: &Plan, folder: &Path, watchdog: &Watchdog, progress: &mu
     }
 }
 
+/// About how long all of a plan takes.
+#[must_use]
+pub fn estimate_all(plan: &Plan) -> Duration {
+    let (subjects, _) = peers(plan);
+    let scenarios = plan.scenarios.iter().map(|kind| scenario::of(*kind));
+    scenarios
+        .map(|scenario| estimate(scenario.as_ref(), plan, &subjects))
+        .sum()
+}
+
 /// A scenario's name, as it is typed.
 #[must_use]
 pub fn name(kind: ScenarioKind) -> String {
@@ -83,13 +100,13 @@ pub fn name(kind: ScenarioKind) -> String {
         .unwrap_or_default()
 }
 
-/// How long a scenario will take with all who suit it.
-fn estimate(scenario: &dyn Scenario, plan: &Plan, subjects: &[Box<dyn Peer>]) -> Duration {
+/// About how long a scenario will take with all who suit it; nothing where it can't run.
+#[must_use]
+pub fn estimate(scenario: &dyn Scenario, plan: &Plan, subjects: &[Box<dyn Peer>]) -> Duration {
     let Ok(wanted) = scenario.wanted(plan) else {
         return Duration::ZERO;
     };
     let suited = subjects.iter().map(|peer| peer.suits(&wanted).is_ok());
-    let takers = u32::try_from(suited.filter(|suits| *suits).count()).unwrap_or(u32::MAX);
-    let turns = plan.repetitions.saturating_mul(takers);
-    scenario.takes(plan).saturating_mul(turns)
+    let suited = u32::try_from(suited.filter(|suits| *suits).count()).unwrap_or(u32::MAX);
+    scenario.takes(plan, suited)
 }

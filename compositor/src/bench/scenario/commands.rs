@@ -9,7 +9,7 @@ use guest::driver::{Driver, DriverOptions, Volley};
 use guest::ram::RamOptions;
 use protocols::virtio_gpu::{CURSOR_SIZE, Command, Format, MemEntry, Rect};
 
-use super::Scenario;
+use super::{START, Scenario};
 use crate::bench::{
     measure::cpu::Usage,
     plan::Plan,
@@ -103,8 +103,9 @@ impl Scenario for Commands {
         Ok(Wanted::one(SIZE))
     }
 
-    fn takes(&self, plan: &Plan) -> Duration {
-        u32::try_from(CASES.len()).map_or(Duration::ZERO, |cases| length(plan) * cases)
+    fn takes(&self, plan: &Plan, subjects: u32) -> Duration {
+        let cases = CASES.iter().filter(|case| plan.wants(case.name)).count();
+        plan.time(cases, subjects, START, length(plan))
     }
 
     fn run(&self, bench: &mut Bench<'_>) -> anyhow::Result<()> {

@@ -16,7 +16,7 @@ use guest::{
 };
 use protocols::virtio_gpu::CURSOR_SIZE;
 
-use super::Scenario;
+use super::{START, Scenario};
 use crate::{
     backend::now,
     bench::{
@@ -37,6 +37,12 @@ const SETTLE: Duration = Duration::from_millis(200);
 
 const SIZE: (u32, u32) = (1280, 800);
 
+/// Each with whether whoever shows the guest knows its pointer.
+const CASES: [(&str, bool); 2] = [
+    ("1000 moves a second, our own compositor", true),
+    ("1000 moves a second, a desktop", false),
+];
+
 /// The scenario.
 #[derive(Debug, Clone, Copy)]
 pub struct Cursor;
@@ -51,16 +57,14 @@ impl Scenario for Cursor {
         Ok(wanted(true))
     }
 
-    fn takes(&self, plan: &Plan) -> Duration {
-        2 * length(plan)
+    fn takes(&self, plan: &Plan, subjects: u32) -> Duration {
+        let cases = CASES.iter().filter(|(name, _)| plan.wants(name)).count();
+        plan.time(cases, subjects, START, length(plan) + SETTLE)
     }
 
     fn run(&self, bench: &mut Bench<'_>) -> anyhow::Result<()> {
         let moves = u32::try_from(length(bench.plan()).as_millis())?;
-        for (case, knows_guests) in [
-            ("1000 moves a second, our own compositor", true),
-            ("1000 moves a second, a desktop", false),
-        ] {
+        for (case, knows_guests) in CASES {
             bench.case(
                 case,
                 &wanted(knows_guests),

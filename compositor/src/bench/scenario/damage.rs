@@ -5,7 +5,7 @@ use std::time::Duration;
 use protocols::virtio_gpu::Rect;
 
 use super::{
-    Scenario,
+    START, Scenario,
     flip::pace::{Pace, Ticks},
     frames::{Account, Fence, Guest, Kind, in_place, number},
 };
@@ -69,9 +69,12 @@ impl Scenario for Damage {
         Ok(Wanted::one(SIZE))
     }
 
-    fn takes(&self, plan: &Plan) -> Duration {
-        let cases = u32::try_from(2 * CHANGES.len()).unwrap_or(u32::MAX);
-        turn(plan) * cases
+    fn takes(&self, plan: &Plan, subjects: u32) -> Duration {
+        let cases = [Kind::Blob, Kind::Transfers].map(|kind| {
+            let names = CHANGES.iter().map(|(what, _)| name(what, kind));
+            names.filter(|name| plan.wants(name)).count()
+        });
+        plan.time(cases.iter().sum(), subjects, START, turn(plan))
     }
 
     fn run(&self, bench: &mut Bench<'_>) -> anyhow::Result<()> {
@@ -82,13 +85,8 @@ impl Scenario for Damage {
         let length = turn(bench.plan());
         for kind in [Kind::Blob, Kind::Transfers] {
             for (what, rect) in CHANGES {
-                let way = match kind {
-                    Kind::Blob if in_place(SIZE).is_ok() => "blob",
-                    Kind::Blob => "blob copied",
-                    Kind::Transfers => "2D",
-                };
                 bench.case(
-                    &format!("{what}, {way}"),
+                    &name(what, kind),
                     &Wanted::one(SIZE),
                     |subject| Guest::connect(subject, SIZE, kind),
                     |guest, subject, readings| measure(rect, length, guest, subject, readings),
@@ -97,6 +95,15 @@ impl Scenario for Damage {
         }
         Ok(())
     }
+}
+
+fn name(what: &str, kind: Kind) -> String {
+    let way = match kind {
+        Kind::Blob if in_place(SIZE).is_ok() => "blob",
+        Kind::Blob => "blob copied",
+        Kind::Transfers => "2D",
+    };
+    format!("{what}, {way}")
 }
 
 /// How long a turn is.

@@ -4,13 +4,13 @@ mod commit;
 mod machine;
 pub(super) mod pace;
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use anyhow::Context as _;
 
 use self::pace::{Pace, Ticks};
 use super::{
-    Scenario,
+    START, Scenario,
     frames::{Account, Fence, Guest, Kind, in_place, micros, number},
 };
 use crate::bench::{
@@ -85,16 +85,14 @@ impl Scenario for Flip {
         Ok(Wanted::one(USUAL_SIZE))
     }
 
-    fn takes(&self, plan: &Plan) -> Duration {
-        let cases = u32::try_from(cases(plan).len()).unwrap_or(u32::MAX);
-        turn(plan) * cases + commit::takes(plan) + machine::takes(plan)
+    fn takes(&self, plan: &Plan, subjects: u32) -> Duration {
+        let flips = plan.time(cases(plan).len(), subjects, START, turn(plan));
+        flips + commit::takes(plan, subjects) + machine::takes(plan)
     }
 
     fn run(&self, bench: &mut Bench<'_>) -> anyhow::Result<()> {
-        for size in sizes(bench.plan()) {
-            if let Err(why) = in_place(size) {
-                bench.skip(&format!("{}x{} blob in place", size.0, size.1), &why);
-            }
+        for (why, sizes) in copied(bench.plan()) {
+            bench.skip(&format!("{} blob in place", sizes.join(", ")), &why);
         }
         let length = turn(bench.plan());
         for case in cases(bench.plan()) {
@@ -119,6 +117,18 @@ fn sizes(plan: &Plan) -> Vec<(u32, u32)> {
     plan.pick(SHORT_SIZES.to_vec(), SIZES.to_vec())
 }
 
+/// The sizes of which the host can't show blobs as they are, by the reason.
+fn copied(plan: &Plan) -> BTreeMap<String, Vec<String>> {
+    let mut copied = BTreeMap::<_, Vec<_>>::new();
+    for size in sizes(plan) {
+        if let Err(why) = in_place(size) {
+            let size = format!("{}x{}", size.0, size.1);
+            copied.entry(why).or_default().push(size);
+        }
+    }
+    copied
+}
+
 fn cases(plan: &Plan) -> Vec<Case> {
     let blob = |size, pace| Case {
         size,
@@ -141,6 +151,7 @@ fn cases(plan: &Plan) -> Vec<Case> {
         kind: Kind::Transfers,
         pace: Pace::Hertz(60),
     }));
+    cases.retain(|case| plan.wants(&case.to_string()));
     cases
 }
 

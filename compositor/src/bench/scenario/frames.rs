@@ -2,12 +2,15 @@
 //!
 //! Knows no scenario: what is drawn and when is theirs.
 
-use std::time::{Duration, Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, ensure};
 use gpu_device::memory::Udmabuf;
 use guest::{
-    driver::{Driver, DriverOptions, Ticket},
+    driver::{Completion, Driver, DriverOptions, Ticket},
     kms::{BufferKind, Framebuffer},
     ram::{PAGE, RamOptions},
 };
@@ -26,8 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Guest memory besides the buffers, in bytes: rings, commands and what the buffers are rounded up by.
 const SLACK: u64 = 16 << 20;
 
-/// Pages in a piece of a buffer, a little less than on average: as [`RamOptions`] has it they have 1 to 16.
-const USUAL_PIECE: u64 = 8;
+/// Pages in a piece of a buffer, less than on average (of a 4K picture there are more than 1024 pieces): as
+/// [`RamOptions`] has it they have 1 to 16. What is not sure to fit is not called shown in place.
+const USUAL_PIECE: u64 = 6;
 
 /// How the guest's pixels reach the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,11 +129,33 @@ impl Guest {
     /// The device refuses it, or something before it, or does not answer.
     pub(super) fn wait(&mut self, flush: Ticket) -> anyhow::Result<Duration> {
         let completion = self.driver.wait(flush, PATIENCE)?;
+        self.judge(completion)
+    }
+
+    fn judge(&mut self, completion: Completion) -> anyhow::Result<Duration> {
         completion.done()?;
         match self.driver.take_failures().into_iter().next() {
             Some(failure) => Err(failure.into()),
             None => Ok(completion.took),
         }
+    }
+
+    /// Waits for a flush without going to sleep, and asks for no call: as a guest that always has something to
+    /// do and finds the answer on the way.
+    ///
+    /// # Errors
+    /// As [`Guest::wait`].
+    pub(super) fn watch(&mut self, flush: Ticket) -> anyhow::Result<()> {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            if let Some(completion) = self.driver.try_take(flush)? {
+                return self.judge(completion).map(drop);
+            }
+            // The device may have been woken on this very processor, and who shows the frames needs one, too.
+            thread::yield_now();
+        }
+        // Says which command it was, and whether the device is still there.
+        self.wait(flush).map(drop)
     }
 
     /// Flips, and waits until the frame is shown.
@@ -190,7 +216,7 @@ pub(super) struct Account {
 
 /// What happened to the frames of a stretch.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Shown {
+pub(super) struct Outcome {
     /// How many the host was shown; those that were flushed, where nobody counts them.
     pub(super) frames: u64,
     /// How many of them were never shown; `None` where nobody counts.
@@ -230,7 +256,7 @@ impl Account {
         flushed: u64,
         per_shown: bool,
         readings: &mut Readings,
-    ) -> anyhow::Result<Shown> {
+    ) -> anyhow::Result<Outcome> {
         let took = self.began.elapsed();
         let usage = Usage::of(&self.processes)?.since(&self.usage);
         let counters = subject.counters(0)?;
@@ -238,7 +264,7 @@ impl Account {
         let counted = |count: fn(&Counters) -> u64| {
             both.map(|(before, after)| count(&after).saturating_sub(count(&before)))
         };
-        let shown = Shown {
+        let shown = Outcome {
             frames: counted(|it| it.presented).unwrap_or(flushed),
             missed: counted(|it| it.missed),
             bytes_copied: counted(|it| it.bytes_copied),

@@ -83,8 +83,9 @@ impl Scenario for Gl {
         Ok(wanted((640, 480)))
     }
 
-    fn takes(&self, plan: &Plan) -> Duration {
-        CASES.iter().map(|_| time(plan) + START).sum()
+    fn takes(&self, plan: &Plan, subjects: u32) -> Duration {
+        let cases = CASES.iter().filter(|case| plan.wants(&case.name())).count();
+        plan.time(cases, subjects, START, time(plan))
     }
 
     fn run(&self, bench: &mut Bench<'_>) -> anyhow::Result<()> {

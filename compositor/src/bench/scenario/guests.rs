@@ -30,6 +30,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two looks at the counters.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// What starting the guests of a case takes, and warming up before each turn, for the estimate.
+const FIRST: Duration = Duration::from_secs(1);
+const WARMING: Duration = Duration::from_millis(300);
+
 /// The scenario.
 pub(super) struct Guests;
 
@@ -44,18 +48,19 @@ impl Scenario for Guests {
         Ok(wanted(1, (640, 480)))
     }
 
-    fn takes(&self, plan: &Plan) -> Duration {
-        let cases = u32::try_from(cases(plan).len()).unwrap_or(0);
-        (length(plan) + Duration::from_secs(1)) * cases
+    fn takes(&self, plan: &Plan, subjects: u32) -> Duration {
+        let cases = cases(plan)
+            .into_iter()
+            .map(|(guests, size)| name(guests, size));
+        let cases = cases.filter(|name| plan.wants(name)).count();
+        plan.time(cases, subjects, FIRST, length(plan) + WARMING)
     }
 
     fn run(&self, bench: &mut Bench<'_>) -> anyhow::Result<()> {
         let length = length(bench.plan());
         for (guests, size) in cases(bench.plan()) {
-            let noun = if guests == 1 { "guest" } else { "guests" };
-            let name = format!("{guests} {noun}, {}x{}", size.0, size.1);
             bench.case(
-                &name,
+                &name(guests, size),
                 &wanted(guests, size),
                 |subject| start_all(subject, guests, size),
                 |players, subject, readings| measure(players, subject, length, readings),
@@ -63,6 +68,11 @@ impl Scenario for Guests {
         }
         Ok(())
     }
+}
+
+fn name(guests: usize, (width, height): (u32, u32)) -> String {
+    let noun = if guests == 1 { "guest" } else { "guests" };
+    format!("{guests} {noun}, {width}x{height}")
 }
 
 fn cases(plan: &Plan) -> Vec<(usize, (u32, u32))> {
@@ -86,7 +96,7 @@ fn wanted(guests: usize, size: (u32, u32)) -> Wanted {
 
 /// How long a turn lasts.
 fn length(plan: &Plan) -> Duration {
-    Duration::from_millis(plan.pick(500, 5000))
+    Duration::from_millis(plan.pick(500, 3000))
 }
 
 /// Starts the drivers of all guests, each with a frame on its monitor.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Scenario,
+    START, Scenario,
     guests::{
         player::{Player, bytes},
         read_memory, start_all,
@@ -83,9 +83,9 @@ impl Scenario for Idle {
         Ok(Wanted::one(SIZE))
     }
 
-    fn takes(&self, plan: &Plan) -> Duration {
-        let cases = u32::try_from(CASES.len()).unwrap_or(0);
-        (length(plan) + settling(plan)) * cases
+    fn takes(&self, plan: &Plan, subjects: u32) -> Duration {
+        let cases = CASES.iter().filter(|case| plan.wants(case.name)).count();
+        plan.time(cases, subjects, START + 2 * QUIET, length(plan))
     }
 
     fn run(&self, bench: &mut Bench<'_>) -> anyhow::Result<()> {

@@ -18,7 +18,7 @@ use protocols::{
     virtio_input::EV_KEY,
 };
 
-use super::Scenario;
+use super::{START, Scenario};
 use crate::{
     backend::now,
     bench::{
@@ -59,6 +59,20 @@ const SIZE: (u32, u32) = (1280, 800);
 /// The name of the guest in our own compositor.
 const GUEST: &str = "g0";
 
+/// Each with what shows the guest.
+const CASES: [(&str, Shown); 3] = [
+    ("a key, presented at once", stopwatch(Presents::AtOnce)),
+    ("a key, 60 Hz", stopwatch(Presents::AtRefresh)),
+    ("a key, our own compositor, 60 Hz", Shown::Compositor),
+];
+
+const fn stopwatch(presents: Presents) -> Shown {
+    Shown::Stopwatch(Manner {
+        presents,
+        knows_guests: false,
+    })
+}
+
 /// The scenario.
 #[derive(Debug, Clone, Copy)]
 pub struct Input;
@@ -75,23 +89,15 @@ impl Scenario for Input {
         Ok(wanted(Shown::Compositor))
     }
 
-    fn takes(&self, plan: &Plan) -> Duration {
-        3 * keys(plan) * (PAUSE + REFRESH)
+    fn takes(&self, plan: &Plan, subjects: u32) -> Duration {
+        let cases = CASES.iter().filter(|(name, _)| plan.wants(name)).count();
+        let turn = keys(plan) * (PAUSE + REFRESH);
+        plan.time(cases, subjects, START, turn)
     }
 
     fn run(&self, bench: &mut Bench<'_>) -> anyhow::Result<()> {
         let keys = keys(bench.plan());
-        let stopwatch = |presents| {
-            Shown::Stopwatch(Manner {
-                presents,
-                knows_guests: false,
-            })
-        };
-        for (case, shown_by) in [
-            ("a key, presented at once", stopwatch(Presents::AtOnce)),
-            ("a key, 60 Hz", stopwatch(Presents::AtRefresh)),
-            ("a key, our own compositor, 60 Hz", Shown::Compositor),
-        ] {
+        for (case, shown_by) in CASES {
             bench.case(
                 case,
                 &wanted(shown_by),

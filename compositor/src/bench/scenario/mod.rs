@@ -32,9 +32,9 @@ pub trait Scenario {
     /// This machine, or what was asked for, lacks something that all cases need.
     fn wanted(&self, plan: &Plan) -> Result<Wanted, Lack>;
 
-    /// About how long it keeps one subject busy to measure all cases once: for the estimate that is shown
-    /// before a long run.
-    fn takes(&self, plan: &Plan) -> Duration;
+    /// About how long all cases of a plan take, with all repetitions, where so many subjects suit what is
+    /// [`wanted`](Scenario::wanted): for the estimate that is shown before a long run.
+    fn takes(&self, plan: &Plan, subjects: u32) -> Duration;
 
     /// Measures all its cases through [`Bench::case`] and [`Bench::contest`].
     ///
@@ -42,6 +42,9 @@ pub trait Scenario {
     /// The scenario can't go on. A subject that crashes is not such an error: `Bench` writes that down.
     fn run(&self, bench: &mut Bench<'_>) -> anyhow::Result<()>;
 }
+
+/// What a start of a subject and of its guest takes beside what is measured, for estimates.
+const START: Duration = Duration::from_millis(300);
 
 /// The scenario of a kind.
 #[must_use]

@@ -1,5 +1,7 @@
 //! How long a start takes.
 
+mod machine;
+
 use std::{
     path::Path,
     thread,
@@ -8,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-use super::{Scenario, guests::player::Player};
+use super::{START, Scenario, guests::player::Player};
 use crate::bench::{
     plan::Plan,
     report::model::Quantity,
@@ -32,21 +34,23 @@ impl Scenario for Start {
     fn about(&self) -> &'static str {
         "From the start of a device process until a VMM can connect; and from the start of all processes \
          to the first frame of a guest that is there at once: shown, where somebody says that it was, else \
-         answered."
+         answered. With a Linux guest: from `lucarne run` to the first picture that reaches the session, the \
+         boot of QEMU and of the guest's kernel included."
     }
 
     fn wanted(&self, _plan: &Plan) -> Result<Wanted, Lack> {
         Ok(Wanted::one(SIZE))
     }
 
-    fn takes(&self, _plan: &Plan) -> Duration {
-        Duration::from_secs(1)
+    fn takes(&self, plan: &Plan, subjects: u32) -> Duration {
+        plan.time(2, subjects, Duration::ZERO, START) + machine::takes(plan)
     }
 
     fn run(&self, bench: &mut Bench<'_>) -> anyhow::Result<()> {
         contest(bench, "a device alone", device_alone, until_ready);
         let all = |_: &dyn Peer| Wanted::one(SIZE);
         contest(bench, "all processes", all, until_first_frame);
+        machine::run(bench);
         Ok(())
     }
 }

@@ -1,11 +1,15 @@
-//! `lucarne bench --list`: what there is, and what of it this machine can do.
+//! `lucarne bench --list`: what there is, what of it this machine can do, and how long that takes.
+
+use std::time::Duration;
 
 use clap::ValueEnum;
+
+use super::live::duration;
 
 use crate::bench::{
     plan::{PeerKind, Plan, ScenarioKind},
     report::{model::SubjectFacts, table::wrap},
-    run::{name, peers},
+    run::{estimate, name, peers},
     scenario::{self, Scenario},
     subject::Peer,
 };
@@ -21,6 +25,7 @@ pub(super) fn text(plan: &Plan, columns: usize) -> String {
     let mut list = List {
         text: String::new(),
         columns,
+        takes: Duration::ZERO,
     };
     list.text.push_str("Scenarios:\n");
     for kind in &plan.scenarios {
@@ -30,6 +35,10 @@ pub(super) fn text(plan: &Plan, columns: usize) -> String {
     for facts in &facts {
         list.subject(facts);
     }
+    let (takes, repetitions) = (duration(list.takes), plan.repetitions);
+    let all =
+        format!("\nAll of it takes about {takes} with all of them, {repetitions} times each.\n");
+    list.text.push_str(&all);
     list.text
 }
 
@@ -45,6 +54,8 @@ fn everybody(plan: &Plan) -> Plan {
 struct List {
     text: String,
     columns: usize,
+    /// All scenarios so far.
+    takes: Duration,
 }
 
 impl List {
@@ -66,7 +77,10 @@ impl List {
             .partition(|(_, suits)| suits.is_ok());
         let can: Vec<&str> = can.into_iter().map(|(name, _)| name).collect();
         if !can.is_empty() {
-            self.row("", &format!("with {}", can.join(", ")));
+            let takes = estimate(scenario, plan, peers);
+            self.takes += takes;
+            let can = can.join(", ");
+            self.row("", &format!("with {can}: about {}", duration(takes)));
         }
         for (name, suits) in cannot {
             if let Err(lack) = suits {
@@ -110,6 +124,7 @@ mod tests {
         let mut list = List {
             text: String::new(),
             columns: 40,
+            takes: Duration::ZERO,
         };
         list.row("flip", "two buffers in turn, and more words");
         let expected =

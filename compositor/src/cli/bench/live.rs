@@ -141,7 +141,7 @@ fn told(subject: &CaseSubject) -> String {
 }
 
 /// For people: `40 seconds`, `12 minutes`, `2.5 hours`.
-fn duration(duration: Duration) -> String {
+pub(super) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0..2 => "a second".to_owned(),

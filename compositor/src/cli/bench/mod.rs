@@ -20,7 +20,7 @@ use super::log::{self, Filter};
 use crate::bench::{
     plan::{Length, PeerKind, Plan, RealMachine, ScenarioKind},
     report::{self, model::Report, table},
-    run::has_figures,
+    run::{self, has_figures},
 };
 
 /// Measure what a frame costs, how long it takes and how many are missed, beside the alternatives.
@@ -34,12 +34,13 @@ use crate::bench::{
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
-  lucarne bench --list                            what there is, and what this machine can do
+  lucarne bench --list                            what there is, what this machine can do, how long it takes
   lucarne bench --short                           does everything work? seconds for each scenario
   lucarne bench flip commands                     these scenarios, for figures to be quoted
   lucarne bench --against all --report report     beside all peers that are installed, as a page
   lucarne bench transfer --against vhost-user-gpu --repetitions 15
   lucarne bench flip --json - > flip.json
+  lucarne bench flip --case 'blob, 60 Hz' --case 'at rest'
   lucarne bench flip --against qemu-vnc --kernel vmlinuz --initrd flips.img
 
 A real guest (--kernel, --initrd) is one that flips pages on its own as soon as it is up, and writes
@@ -58,6 +59,9 @@ pub(super) struct Bench {
     /// How often each case is measured on each subject [default: 7, with --short 2]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     repetitions: Option<u32>,
+    /// Only cases whose names have these words, like `60 Hz`; given again for more
+    #[arg(long = "case", value_name = "WORDS")]
+    cases: Vec<String>,
     /// Write the report as JSON, to standard output if it is -; the table goes to standard error then
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -65,7 +69,7 @@ pub(super) struct Bench {
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
     /// Say what there is, and what of it this machine can do
-    #[arg(long, conflicts_with_all = ["json", "report", "short", "repetitions"])]
+    #[arg(long, conflicts_with_all = ["json", "report"])]
     list: bool,
     /// A kernel for what only a real guest can do
     #[arg(long, value_name = "FILE", requires = "initrd")]
@@ -73,9 +77,18 @@ pub(super) struct Bench {
     /// Its initial file system
     #[arg(long, value_name = "FILE", requires = "kernel")]
     initrd: Option<PathBuf>,
+    /// Measure nothing: print how many seconds it would take
+    #[arg(long, hide = true)]
+    estimate: bool,
+    /// What machine this is, for a report that will be one of several: words that follow `in`
+    #[arg(long, value_name = "WORDS", hide = true, default_value = "")]
+    place: String,
     /// Measure nothing: make one report of these
     #[arg(long, value_name = "FILE", hide = true, conflicts_with_all = ["scenarios", "against", "list"])]
     from: Vec<PathBuf>,
+    /// A part that failed, and why, for a report of several
+    #[arg(long, num_args = 2, value_names = ["PART", "WHY"], hide = true, requires = "from")]
+    missing: Vec<String>,
 }
 
 const REPETITIONS: u32 = 7;
@@ -123,10 +136,14 @@ impl Bench {
             out.write_all(text.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
+        if self.estimate {
+            writeln!(io::stdout(), "{}", run::estimate_all(&plan).as_secs())?;
+            return Ok(ExitCode::SUCCESS);
+        }
         // Before minutes are spent on figures that then can't be written.
         let outputs = Outputs::open(self.json.as_deref(), self.report.as_deref())?;
         if !self.from.is_empty() {
-            let report = merged(&self.from)?;
+            let report = merged(&self.from, &self.missing)?;
             self.show(&report)?;
             outputs.write(&report)?;
             return Ok(ExitCode::SUCCESS);
@@ -182,6 +199,8 @@ impl Bench {
                 false => Length::Full,
             },
             repetitions: self.repetitions.unwrap_or(repetitions),
+            cases: self.cases.clone(),
+            place: self.place.clone(),
             machine,
         })
     }
@@ -210,8 +229,8 @@ impl Bench {
     }
 }
 
-/// Reports of earlier runs as one.
-fn merged(files: &[PathBuf]) -> anyhow::Result<Report> {
+/// Reports of earlier runs as one. `missing` are parts that failed, each followed by the reason.
+fn merged(files: &[PathBuf], missing: &[String]) -> anyhow::Result<Report> {
     let read = |file: &PathBuf| {
         let text = fs::read(file)
             .with_context(|| format!("Could not read {}. Check its name", file.display()))?;
@@ -223,7 +242,13 @@ fn merged(files: &[PathBuf]) -> anyhow::Result<Report> {
         })
     };
     let reports: Vec<Report> = files.iter().map(read).collect::<anyhow::Result<_>>()?;
-    Ok(report::merge(reports))
+    let mut report = report::merge(reports);
+    for part in missing.chunks(2) {
+        if let [part, why] = part {
+            report.missing.push((part.clone(), why.clone()));
+        }
+    }
+    Ok(report)
 }
 
 /// Without those that were there before.

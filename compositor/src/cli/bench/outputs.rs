@@ -53,8 +53,7 @@ impl Outputs {
     /// Writes a report to all of them.
     pub(super) fn write(self, report: &Report) -> anyhow::Result<()> {
         if let Some(json) = self.json {
-            let mut text = serde_json::to_string_pretty(report)?;
-            text.push('\n');
+            let text = report::json::text(report)?;
             match json {
                 Json::StandardOutput => io::stdout()
                     .write_all(text.as_bytes())

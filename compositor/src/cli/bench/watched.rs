@@ -202,6 +202,8 @@ mod tests {
             peers: Vec::new(),
             length: Length::Short,
             repetitions: 1,
+            cases: Vec::new(),
+            place: String::new(),
             machine: None,
         };
         let mut draft = Draft::new(&plan, Vec::new());

@@ -23,7 +23,10 @@ use crate::{
         plan::Plan,
         report::model::Quantity,
         run::{Bench, Readings},
-        scenario::frames::micros,
+        scenario::{
+            START,
+            frames::{in_place, micros},
+        },
         stopwatch::{Arrival, Manner, Presents, What},
         subject::{Needs, Shown, Subject, Wanted},
     },
@@ -58,18 +61,27 @@ fn frames(plan: &Plan) -> u32 {
 }
 
 /// About how long its cases take, as [`Scenario::takes`](super::Scenario::takes).
-pub(super) fn takes(plan: &Plan) -> Duration {
-    2 * 2 * PAUSE * frames(plan)
+pub(super) fn takes(plan: &Plan, subjects: u32) -> Duration {
+    let cases = KINDS.iter().filter(|kind| plan.wants(&name(**kind)));
+    plan.time(cases.count(), subjects, START, 2 * PAUSE * frames(plan))
+}
+
+/// How the pixels of its cases reach the device.
+const KINDS: [BufferKind; 2] = [BufferKind::Dumb2d, BufferKind::Blob];
+
+fn name(kind: BufferKind) -> String {
+    let kind = match kind {
+        BufferKind::Dumb2d => "2D",
+        BufferKind::Blob if in_place(SIZE).is_ok() => "blob",
+        BufferKind::Blob => "blob copied",
+    };
+    format!("1280x800 {kind}, 64x64 at rest")
 }
 
 /// Measures its cases.
 pub(super) fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let frames = frames(bench.plan());
-    for kind in [BufferKind::Dumb2d, BufferKind::Blob] {
-        let name = match kind {
-            BufferKind::Dumb2d => "2D",
-            BufferKind::Blob => "blob",
-        };
+    for kind in KINDS {
         let wanted = Wanted {
             needs: Needs {
                 blobs: kind == BufferKind::Blob,
@@ -83,7 +95,7 @@ pub(super) fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
             ..Wanted::one(SIZE)
         };
         bench.case(
-            &format!("1280x800 {name}, 64x64 at rest"),
+            &name(kind),
             &wanted,
             |subject| Guest::new(subject, kind),
             |guest, subject, readings| guest.measure(subject, readings, frames),

@@ -16,7 +16,7 @@ use crate::bench::{
         lucarne::gpu_socket,
         qemu::{BusViewer, Installation, Machine, QemuShown, Screen, VncViewer},
     },
-    plan::{Plan, RealMachine},
+    plan::{PeerKind, Plan, RealMachine},
     report::model::Quantity,
     run::{Bench, Measure, Readings},
     subject::{Role, Subject, Wanted},
@@ -39,16 +39,21 @@ const BOOT: Duration = Duration::from_secs(6);
 /// How long a boot and what is measured may take, on a busy machine without KVM.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// About how long all of it keeps a subject busy, once.
+/// About how long all of it takes.
 pub(super) fn takes(plan: &Plan) -> Duration {
-    match plan.machine {
-        Some(_) => BOOT + SETTLE + turn(plan),
-        None => Duration::ZERO,
+    if plan.machine.is_none() || !plan.wants(CASE) {
+        return Duration::ZERO;
     }
+    let shown = |kind: &&PeerKind| matches!(kind, PeerKind::QemuDbus | PeerKind::QemuVnc);
+    let peers = plan.peers.iter().filter(shown).count();
+    plan.time(1 + peers, 1, Duration::ZERO, BOOT + SETTLE + turn(plan))
 }
 
 /// Measures the same guest, booted anew in each turn, with each way to show it.
 pub(super) fn run(bench: &mut Bench<'_>) {
+    if !bench.plan().wants(CASE) {
+        return;
+    }
     let Some(guest) = &bench.plan().machine else {
         return bench.skip(
             CASE,
@@ -83,7 +88,7 @@ pub(super) fn run(bench: &mut Bench<'_>) {
 }
 
 fn turn(plan: &Plan) -> Duration {
-    plan.pick(Duration::from_secs(2), Duration::from_secs(8))
+    plan.pick(Duration::from_secs(2), Duration::from_secs(5))
 }
 
 /// What all of them are measured with.
@@ -95,13 +100,13 @@ struct Contest<'a> {
 }
 
 /// What has arrived at the far end, and processor time of processes other than QEMU's.
-struct Shown {
+struct Seen {
     frames: u64,
     device: Duration,
     compositor: Duration,
 }
 
-impl Shown {
+impl Seen {
     /// What QEMU shows by itself.
     fn by_qemu(frames: u64) -> Self {
         Self {
@@ -125,7 +130,7 @@ impl Contest<'_> {
         let start = Usage::of(&lucarne.processes())?;
         let look = || {
             let spent = Usage::of(&lucarne.processes())?.since(&start);
-            Ok(Shown {
+            Ok(Seen {
                 frames: shown(lucarne.as_mut())?,
                 device: spent.role(Role::Device).cpu,
                 compositor: spent.role(Role::Compositor).cpu,
@@ -139,13 +144,13 @@ impl Contest<'_> {
         let server = folder.join("vnc");
         let machine = self.boot(Screen::Vnc(&server), &folder)?;
         let viewer = VncViewer::start(&server)?;
-        self.measure(&machine, || Ok(Shown::by_qemu(viewer.frames())), readings)
+        self.measure(&machine, || Ok(Seen::by_qemu(viewer.frames())), readings)
     }
 
     fn bus(&self, readings: &mut Readings) -> anyhow::Result<()> {
         let machine = self.boot(Screen::Bus, &self.new_folder()?)?;
         let viewer = BusViewer::start(&machine)?;
-        self.measure(&machine, || Ok(Shown::by_qemu(viewer.frames())), readings)
+        self.measure(&machine, || Ok(Seen::by_qemu(viewer.frames())), readings)
     }
 
     fn boot(&self, screen: Screen<'_>, folder: &Path) -> anyhow::Result<Machine> {
@@ -168,10 +173,10 @@ impl Contest<'_> {
     fn measure(
         &self,
         machine: &Machine,
-        mut look: impl FnMut() -> anyhow::Result<Shown>,
+        mut look: impl FnMut() -> anyhow::Result<Seen>,
         readings: &mut Readings,
     ) -> anyhow::Result<()> {
-        let mut see = || -> anyhow::Result<(Shown, Duration, Instant)> {
+        let mut see = || -> anyhow::Result<(Seen, Duration, Instant)> {
             Ok((look()?, machine.cpu()?, Instant::now()))
         };
         thread::sleep(SETTLE);

@@ -1,6 +1,6 @@
 //! `lucarne bench` in this machine, for what no other one has: a graphics card that nobody uses, and udmabuf.
 
-use std::{fs::File, process::Command};
+use std::{env, fs::File, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -15,7 +15,13 @@ use crate::report;
 pub const FILE: &str = "report.json";
 
 /// What the benchmark says on its way, there.
-const LOG: &str = "bench.log";
+pub const LOG: &str = "bench.log";
+
+/// The variable that says how often everything is measured.
+pub const REPETITIONS: &str = "LAB_REPETITIONS";
+
+/// What this machine is called in reports that have parts of several.
+const PLACE: &str = "User Mode Linux";
 
 /// The kiosk beside a bare program.
 ///
@@ -28,23 +34,34 @@ pub fn planes(desk: &Desk, arguments: &[&str]) -> Result<String> {
     run(desk, &["planes"], arguments)
 }
 
-/// Frames that are in guest memory and stay there, beside the devices of this machine's own tree.
+/// Frames that are in guest memory and stay there, beside QEMU's device of this machine's own tree. What needs no
+/// udmabuf is measured elsewhere, where system calls cost what they cost.
 ///
 /// # Errors
 ///
 /// When nothing is measured.
 pub fn blobs(desk: &Desk, arguments: &[&str]) -> Result<String> {
-    let wanted = ["flip", "damage", "idle", "--against", "all"];
+    let wanted = ["flip", "damage", "--against", "vhost-user-gpu"];
+    let cases = BLOBS.iter().flat_map(|case| ["--case", case]);
+    let wanted: Vec<&str> = wanted.into_iter().chain(cases).collect();
     run(desk, &wanted, arguments)
 }
+
+/// Cases of frames that stay in guest memory.
+const BLOBS: [&str; 3] = ["blob, free-running", "blob, 60 Hz", ", blob"];
 
 fn run(desk: &Desk, wanted: &[&str], arguments: &[&str]) -> Result<String> {
     let log = desk.folder.join(LOG);
     let output = File::create(&log)?;
-    let status = Command::new(&desk.files.lucarne)
-        .arg("bench")
+    let mut command = Command::new(&desk.files.lucarne);
+    command
+        .args(["bench", "--place", PLACE])
         .args(wanted)
-        .args(arguments)
+        .args(arguments);
+    if let Some(repetitions) = env::var_os(REPETITIONS) {
+        command.arg("--repetitions").arg(repetitions);
+    }
+    let status = command
         .arg("--json")
         .arg(desk.folder.join(FILE))
         .envs(Seatd::ENVIRONMENT)

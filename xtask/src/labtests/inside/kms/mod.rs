@@ -118,8 +118,8 @@ pub fn run(test: Test, files: Files) -> Result<()> {
         Test::Bad => bad::run(&desk)?,
         Test::PlanesShort => bench::planes(&desk, &["--short"])?,
         Test::PlanesFull => bench::planes(&desk, &[])?,
-        Test::BlobsShort => bench::blobs(&desk, &["--short", "--repetitions", "1"])?,
-        Test::BlobsFull => bench::blobs(&desk, &["--repetitions", "5"])?,
+        Test::BlobsShort => bench::blobs(&desk, &["--short"])?,
+        Test::BlobsFull => bench::blobs(&desk, &[])?,
     };
     report::say(note);
     Ok(())
