@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::anyhow;
+use anyhow::{anyhow, ensure};
 use rustix::{
     event::{PollFd, PollFlags, poll},
     io::Errno,
@@ -37,7 +37,7 @@ use smithay::{
 use tracing::{debug, warn};
 
 use super::{Bell, Manner, Order, Reports, guests, screen::Screen, wire::Wire};
-use crate::backend::now;
+use crate::{backend::now, keymap};
 
 /// `CLOCK_MONOTONIC`, as `wp_presentation` names it.
 const CLOCK: u32 = 1;
@@ -252,6 +252,11 @@ impl State {
         let mut seats = SeatState::new();
         let mut seat = seats.new_wl_seat(display, "seat0");
         seat.add_pointer();
+        // libxkbcommon crashes without any.
+        ensure!(
+            keymap::is_installed(),
+            "There is no keyboard: no layouts are installed. Install xkb-data"
+        );
         seat.add_keyboard(XkbConfig::default(), 600, 25)
             .map_err(|error| anyhow!("There is no keyboard: {error}. Install xkb-data"))?;
         Ok(Self {
