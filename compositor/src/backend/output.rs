@@ -261,6 +261,8 @@ pub struct HostOutput {
     pub(crate) counted: Counters,
     /// How many flips in a row were waited for in vain.
     pub(crate) lost: u64,
+    /// How many pictures in a row could not be composed.
+    pub(crate) undrawn: u64,
     monitor: Monitor,
 }
 
@@ -314,6 +316,7 @@ impl HostOutput {
             frame: ComposedFrame::default(),
             counted: Counters::default(),
             lost: 0,
+            undrawn: 0,
             monitor,
         }
     }

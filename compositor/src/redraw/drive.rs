@@ -5,12 +5,12 @@ use std::{mem, time::Duration};
 use smithay::{
     reexports::wayland_server::protocol::wl_surface::WlSurface, wayland::presentation::Refresh,
 };
-use tracing::{debug, error, trace};
+use tracing::{debug, trace, warn};
 
 use super::{Composition, Due, Vblank};
 use crate::{
     backend::{HostOutput, OutputId, now},
-    render::{Composed, Layer, Shown, Work},
+    render::{Composed, Layer, RenderError, Shown, Work},
     state::State,
 };
 
@@ -152,11 +152,12 @@ impl State {
                 composition.shown = composed.shown;
                 composition.fresh = composed.work != Work::None || composed.shown == Shown::Flip;
                 composition.complete = composed.sync.is_reached();
+                output.undrawn = 0;
                 output.count(&composed);
                 let (frame, seen) = (&mut output.frame, &output.output);
                 frame.collect(scene, &composed, seen, &mut self.hidden, now());
             }
-            Err(error) => error!("Output {}: {error}", output.name()),
+            Err(error) => output.not_drawn(&error),
         }
         composition.finished = now();
         output.redraw.composed(&composition);
@@ -196,12 +197,21 @@ impl HostOutput {
         }
     }
 
+    // A driver that fails at every frame is not to fill the log.
+
+    fn not_drawn(&mut self, error: &RenderError) {
+        self.undrawn += 1;
+        match self.undrawn {
+            1 => warn!("Output {}: {error}", self.name()),
+            times => debug!("Output {}, {times} times in a row: {error}", self.name()),
+        }
+    }
+
     fn flip_lost(&mut self) {
         self.frame.give_up(now());
         self.lost += 1;
         match self.lost {
-            1 => error!("{} did not flip; trying again", self.name()),
-            // A driver that never says a word is not to fill the log.
+            1 => warn!("{} did not flip; trying again", self.name()),
             lost => debug!("{} did not flip, {lost} times in a row", self.name()),
         }
     }
