@@ -172,7 +172,7 @@ pub fn run(options: Options) -> Result<(), DeviceError> {
         None => None,
     };
     let mut process = Process::new(handle, gpu, hosts, listener, status)?;
-    process.give_renderer(choice)?;
+    process.give_renderer(choice);
     process.give_hands(inputs, options.hands)?;
     process.run(&mut event_loop)
 }

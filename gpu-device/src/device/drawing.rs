@@ -3,12 +3,15 @@
 //!
 //! Who measures what that process costs has the device itself draw, by [`HERE`].
 
-use std::{io, os::fd::OwnedFd, path::PathBuf, time::Instant};
+use std::{
+    os::fd::{AsFd as _, BorrowedFd},
+    path::PathBuf,
+    time::Instant,
+};
 
-use calloop::{Interest, Mode};
 use protocols::ipc::{GuestRenderer, RendererKind, device::DeviceEvent};
 
-use super::{DeviceError, HostDisplay, Process, process::watch};
+use super::{HostDisplay, Process};
 use crate::{
     gpu::HostVisible as _,
     renderer::{
@@ -65,11 +68,11 @@ impl Drawing {
     }
 
     /// What is readable when there is something to do, where anything ever is.
-    fn watched(&self) -> io::Result<Option<OwnedFd>> {
+    pub(super) fn readable(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            Self::Nothing(_) => Ok(None),
-            Self::Process(remote) => remote.watched().map(Some),
-            Self::Here(here) => here.watched(),
+            Self::Nothing(_) => None,
+            Self::Process(remote) => Some(remote.as_fd()),
+            Self::Here(here) => here.readable(),
         }
     }
 
@@ -131,25 +134,16 @@ pub(super) fn choose(kind: GpuKind, node: Option<PathBuf>) -> Result<Choice<Draw
 
 impl<D: HostDisplay + 'static> Process<D> {
     /// Gives the guest what was chosen to draw for it, before any VMM has connected.
-    ///
-    /// # Errors
-    /// Descriptors that can't be had or watched.
-    pub(super) fn give_renderer(&mut self, choice: Choice<Drawing>) -> Result<(), DeviceError> {
+    pub(super) fn give_renderer(&mut self, choice: Choice<Drawing>) {
         self.report = choice.report;
         let Some(drawing) = choice.renderer else {
-            return Ok(());
+            return;
         };
         self.around.window = Window::new(match self.report.kind {
             RendererKind::Venus => WINDOW_OF_VENUS,
             _ => WINDOW_OF_VIRGL,
         });
-        if let Some(fd) = drawing.watched()? {
-            watch(&self.handle, fd, Interest::READ, Mode::Level, |ready| {
-                ready.renderer = true;
-            })?;
-        }
         self.around.drawing = drawing;
-        Ok(())
     }
 
     /// Takes in what the renderer has answered, and tells the core.

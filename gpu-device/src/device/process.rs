@@ -31,8 +31,16 @@ use protocols::ipc::{
 use tracing::{info, warn};
 
 use super::{
-    DeviceError, HostDisplay, around::Around, attachment::Attachment, door::Door, drawing::Drawing,
-    front_end::Connected, hands::Desk, host::Hosts, ready::Ready, wait::wait,
+    DeviceError, HostDisplay,
+    around::Around,
+    attachment::Attachment,
+    door::Door,
+    drawing::Drawing,
+    front_end::Connected,
+    hands::Desk,
+    host::Hosts,
+    ready::Ready,
+    wait::{Watched, wait},
 };
 use crate::{
     display::{DisplayEvent, ScanoutId},
@@ -147,14 +155,19 @@ impl<D: HostDisplay + 'static> Process<D> {
     /// event loop's to say.
     fn wait(&mut self, event_loop: impl AsFd) -> Result<bool, DeviceError> {
         let kicks = self.kicks();
-        let host = self.around.display.readable();
+        let watched = Watched {
+            host: self.around.display.readable(),
+            renderer: self.around.drawing.readable(),
+            kicks: &kicks,
+        };
         let now = Instant::now();
         let deadline = self.deadline(now);
         let timeout = deadline.map(|deadline| deadline.saturating_duration_since(now));
-        let woken = wait(event_loop, host, &kicks, timeout).map_err(calloop::Error::from)?;
+        let woken = wait(event_loop, watched, timeout).map_err(calloop::Error::from)?;
         let is_due = deadline.is_some_and(|deadline| deadline <= Instant::now());
         self.ready.other |= is_due || woken.event_loop;
         self.ready.display |= woken.host;
+        self.ready.renderer |= woken.renderer;
         self.kicked(woken.kicks);
         Ok(woken.event_loop)
     }

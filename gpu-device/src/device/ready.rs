@@ -10,8 +10,9 @@ pub(super) struct Ready {
     pub(super) front_end: bool,
     pub(super) hands: ReadyHands,
     pub(super) window: bool,
-    pub(super) renderer: bool,
     pub(super) status: bool,
+    /// Looked at in each turn, after the rings.
+    pub(super) renderer: bool,
     /// Something that nobody notes down, or a time has come.
     pub(super) other: bool,
 }
@@ -22,8 +23,8 @@ impl Ready {
         self.display || self.front_end || self.window || self.hands.any()
     }
 
-    /// Whether anything but a ring is to be looked at.
+    /// Whether anything is to be looked at before the rings.
     pub(super) fn any(&self) -> bool {
-        self.waits() || self.knock || self.renderer || self.status || self.other
+        self.waits() || self.knock || self.status || self.other
     }
 }

@@ -27,16 +27,17 @@ impl Bell {
         let _ = send(&self.socket, &[0], flags);
     }
 
-    /// Takes note of all that was rung so far.
+    /// Takes note of all that was rung so far. Whether it was rung at all.
     ///
     /// # Errors
     /// The other end has gone.
-    pub(crate) fn hear(&self) -> Result<(), LinkError> {
+    pub(crate) fn hear(&self) -> Result<bool, LinkError> {
         let mut rung = [0; 64];
         match recv(&self.socket, &mut rung[..], RecvFlags::DONTWAIT) {
             Ok((_, 0)) | Err(Errno::CONNRESET) => Err(LinkError::Closed),
             // What is left wakes this end again.
-            Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }

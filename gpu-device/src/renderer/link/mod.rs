@@ -72,10 +72,23 @@ pub(super) struct DeviceEnd {
 /// The renderer's end.
 #[derive(Debug)]
 pub(super) struct RendererEnd {
-    pub(super) orders: InPlace,
-    pub(super) reports: Sender,
+    pub(super) orders: Orders,
+    pub(super) reports: Reports,
+}
+
+/// What the renderer takes.
+#[derive(Debug)]
+pub(super) struct Orders {
+    pub(super) ring: InPlace,
     pub(super) packets: Packets,
-    pub(super) bell: Bell,
+    pub(super) bell: Arc<Bell>,
+}
+
+/// What the renderer says. It may do so in another thread than it takes its orders in.
+#[derive(Debug)]
+pub(super) struct Reports {
+    sender: Sender,
+    bell: Arc<Bell>,
 }
 
 /// Lays the way. The socket is what the other process makes its end of, with [`RendererEnd::open`].
@@ -116,11 +129,17 @@ impl RendererEnd {
         let [memory, bell] = <[OwnedFd; 2]>::try_from(welcome).map_err(|_| LinkError::Broken)?;
         let memory = SharedMemory::open(memory, u64::from_ne_bytes(size))?;
         let (orders, reports) = rings(Arc::new(memory))?;
+        let bell = Arc::new(Bell::new(bell));
         Ok(Self {
-            orders: InPlace::trusting(orders),
-            reports: Sender::new(Producer::new(reports), socket.try_clone()?),
-            packets: Packets::new(socket),
-            bell: Bell::new(bell),
+            reports: Reports {
+                sender: Sender::new(Producer::new(reports), socket.try_clone()?),
+                bell: Arc::clone(&bell),
+            },
+            orders: Orders {
+                ring: InPlace::trusting(orders),
+                packets: Packets::new(socket),
+                bell,
+            },
         })
     }
 }
@@ -135,10 +154,33 @@ impl DeviceEnd {
     }
 }
 
-impl RendererEnd {
+impl Reports {
+    /// Sends a message, or has it wait for room.
+    ///
+    /// # Errors
+    /// The device is broken or gone, or the message is too long.
+    pub(super) fn send(
+        &mut self,
+        message: &[u8],
+        descriptors: Vec<OwnedFd>,
+    ) -> Result<(), LinkError> {
+        self.sender.send(message, &[], descriptors)
+    }
+
+    /// Sends of what waits as much as there is room for.
+    ///
+    /// # Errors
+    /// The device is broken or gone.
+    pub(super) fn send_waiting(&mut self) -> Result<(), LinkError> {
+        self.sender.send_waiting()
+    }
+
     /// Wakes the device if it sleeps and something was sent.
+    ///
+    /// # Errors
+    /// None in practice.
     pub(super) fn ring(&mut self) -> Result<(), LinkError> {
-        if self.reports.is_to_be_rung()? {
+        if self.sender.is_to_be_rung()? {
             self.bell.ring();
         }
         Ok(())
@@ -185,27 +227,28 @@ mod tests {
         let mut renderer = RendererEnd::open(socket).unwrap();
         let mut report = Vec::new();
 
-        assert!(renderer.orders.sleeps().unwrap());
+        assert!(renderer.orders.ring.sleeps().unwrap());
         device.orders.send(b"order", &[], Vec::new()).unwrap();
         device.ring().unwrap();
-        assert!(rings(&renderer.bell));
-        renderer.bell.hear().unwrap();
-        assert!(renderer.orders.peek().unwrap().is_some());
-        renderer.orders.advance().unwrap();
-        renderer.ring().unwrap();
+        assert!(rings(&renderer.orders.bell));
+        assert!(renderer.orders.bell.hear().unwrap());
+        assert!(!renderer.orders.bell.hear().unwrap(), "heard before");
+        assert!(renderer.orders.ring.peek().unwrap().is_some());
+        renderer.orders.ring.advance().unwrap();
+        renderer.reports.ring().unwrap();
         assert!(!rings(&device.bell), "nothing is answered yet");
 
-        assert!(renderer.orders.sleeps().unwrap());
-        renderer.reports.send(b"one", &[], Vec::new()).unwrap();
-        renderer.reports.send(b"two", &[], Vec::new()).unwrap();
-        renderer.ring().unwrap();
+        assert!(renderer.orders.ring.sleeps().unwrap());
+        renderer.reports.send(b"one", Vec::new()).unwrap();
+        renderer.reports.send(b"two", Vec::new()).unwrap();
+        renderer.reports.ring().unwrap();
         assert!(rings(&device.bell));
-        device.bell.hear().unwrap();
+        assert!(device.bell.hear().unwrap());
         while device.reports.take(&mut report).unwrap() {}
         assert!(device.reports.sleeps().unwrap());
         device.ring().unwrap();
-        assert!(!rings(&renderer.bell), "nothing more is ordered");
-        renderer.ring().unwrap();
+        assert!(!rings(&renderer.orders.bell), "nothing more is ordered");
+        renderer.reports.ring().unwrap();
         assert!(!rings(&device.bell), "nothing more is answered");
     }
 }

@@ -33,7 +33,8 @@ pub trait Backend {
     /// What the guest is told.
     fn carry_out(&mut self, request: &Request<'_>, memory: &Memory) -> Result<Done, ErrorCode>;
 
-    /// Puts a fence behind all that was asked for before on its timeline. Its numbers count up.
+    /// Puts a fence behind all that was asked for before on its timeline. Its numbers count up. That it is reached is
+    /// told to the listener that this was started with, if any, or by [`Self::take_reached`].
     ///
     /// # Errors
     /// It will never be reached.
@@ -42,7 +43,8 @@ pub trait Backend {
     /// Looks which fences were reached.
     fn poll(&mut self);
 
-    /// The fences that were reached since the last time; with one, all before it on its timeline.
+    /// The fences that were reached since the last time and that no listener has heard of; with one, all before it on
+    /// its timeline.
     fn take_reached(&mut self) -> Vec<Fence>;
 
     /// Readable when [`Self::poll`] is to be called.

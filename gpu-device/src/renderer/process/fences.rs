@@ -37,35 +37,42 @@ impl Fences {
         self.timelines.is_empty()
     }
 
-    /// Holds an answer until a fence is reached that `place` puts down; gives it back where there is
-    /// nothing to wait for.
-    pub(super) fn hold(
-        &mut self,
-        timeline: Timeline,
-        answer: Answer,
-        place: impl FnOnce(Fence) -> Result<(), ErrorCode>,
-    ) -> Option<Answer> {
+    /// Holds an answer until the fence is reached that comes back. It is to be put down now, and may be reached by
+    /// another thread before that is told.
+    pub(super) fn hold(&mut self, timeline: Timeline, answer: Answer) -> Fence {
         self.last = self.last.saturating_add(1);
         let id = self.last;
-        let fence = place(Fence { id, timeline }).is_ok().then_some(id);
-        if fence.is_none() && !self.timelines.contains_key(&timeline) {
-            return Some(answer);
-        }
+        let fence = Some(id);
         let held = Held { answer, fence };
         self.timelines.entry(timeline).or_default().push_back(held);
-        None
+        Fence { id, timeline }
+    }
+
+    /// A fence could not be put down: what is to be answered, as nothing is left to wait for.
+    pub(super) fn withdraw(&mut self, fence: Fence) -> Vec<Answer> {
+        let queue = self.timelines.get_mut(&fence.timeline);
+        let mut all = queue.into_iter().flatten();
+        if let Some(held) = all.find(|held| held.fence == Some(fence.id)) {
+            held.fence = None;
+        }
+        self.over(fence.timeline, |_| false)
     }
 
     /// A fence was reached: what is to be answered.
     pub(super) fn reached(&mut self, fence: Fence) -> Vec<Answer> {
-        let Some(queue) = self.timelines.get_mut(&fence.timeline) else {
+        self.over(fence.timeline, |id| id <= fence.id)
+    }
+
+    /// What is to be answered on a timeline where these fences were reached.
+    fn over(&mut self, timeline: Timeline, reached: impl Fn(u64) -> bool) -> Vec<Answer> {
+        let Some(queue) = self.timelines.get_mut(&timeline) else {
             return Vec::new();
         };
-        let is_over = |held: &Held| held.fence.is_none_or(|id| id <= fence.id);
-        let over = queue.iter().take_while(|held| is_over(held)).count();
+        let is_over = |held: &&Held| held.fence.is_none_or(&reached);
+        let over = queue.iter().take_while(is_over).count();
         let answers = queue.drain(..over).map(|held| held.answer).collect();
         if queue.is_empty() {
-            self.timelines.remove(&fence.timeline);
+            self.timelines.remove(&timeline);
         }
         answers
     }
@@ -103,13 +110,7 @@ mod tests {
 
     /// Holds an answer; the fence it waits for.
     fn hold(fences: &mut Fences, timeline: Timeline, number: u64) -> Fence {
-        let mut placed = None;
-        let held = fences.hold(timeline, answer(number), |fence| {
-            placed = Some(fence);
-            Ok(())
-        });
-        assert!(held.is_none());
-        placed.unwrap()
+        fences.hold(timeline, answer(number))
     }
 
     #[test]
@@ -129,13 +130,13 @@ mod tests {
     #[test]
     fn what_has_no_fence_waits_for_those_before_it() {
         let mut fences = Fences::default();
-        let impossible = |_| Err(ErrorCode::InvalidContextId);
-        let at_once = fences.hold(RING, answer(1), impossible);
-        assert_eq!(at_once.map(|answer| answer.number), Some(1));
+        let impossible = hold(&mut fences, RING, 1);
+        assert_eq!(numbers(fences.withdraw(impossible)), [1]);
         assert!(fences.is_empty());
 
         let second = hold(&mut fences, RING, 2);
-        assert!(fences.hold(RING, answer(3), impossible).is_none());
+        let impossible = hold(&mut fences, RING, 3);
+        assert_eq!(numbers(fences.withdraw(impossible)), [0_u64; 0]);
         let fourth = hold(&mut fences, RING, 4);
         assert_eq!(numbers(fences.reached(second)), [2, 3]);
         assert_eq!(numbers(fences.reached(fourth)), [4]);

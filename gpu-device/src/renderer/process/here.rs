@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     io,
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::BorrowedFd,
     time::{Duration, Instant},
 };
 
@@ -49,7 +49,7 @@ impl Here {
     /// What it takes and the host has not.
     pub fn start(settings: &Settings) -> Result<Self, Lacking> {
         Ok(Self {
-            backend: virgl::start(settings)?,
+            backend: virgl::start(settings, None)?,
             memory: Memory::default(),
             fences: Fences::default(),
             tickets: BTreeMap::new(),
@@ -60,12 +60,8 @@ impl Here {
     }
 
     /// What is readable when [`Here::look`] is to be called, where there is something.
-    ///
-    /// # Errors
-    /// Out of file descriptors.
-    pub fn watched(&self) -> io::Result<Option<OwnedFd>> {
-        let fd = self.backend.poll_fds().into_iter().next();
-        fd.map(|fd| fd.as_fd().try_clone_to_owned()).transpose()
+    pub fn readable(&self) -> Option<BorrowedFd<'_>> {
+        self.backend.poll_fds().into_iter().next()
     }
 
     /// When [`Here::look`] is to be called although nothing is readable.
@@ -84,6 +80,15 @@ impl Here {
         for fence in self.backend.take_reached() {
             let answers = self.fences.reached(fence);
             answers.into_iter().for_each(|answer| self.answer(answer));
+        }
+    }
+
+    /// Holds an answer until all that was asked for on a timeline is done; what is to be answered now.
+    fn hold(&mut self, timeline: Timeline, answer: Answer) -> Vec<Answer> {
+        let fence = self.fences.hold(timeline, answer);
+        match Backend::fence(&mut self.backend, fence) {
+            Ok(()) => Vec::new(),
+            Err(_) => self.fences.withdraw(fence),
         }
     }
 
@@ -114,17 +119,10 @@ impl Renderer for Here {
             answers.into_iter().for_each(|answer| self.answer(answer));
         }
         let due = match fence {
-            None => Some(answer),
-            Some(fence) => {
-                let backend = &mut self.backend;
-                self.fences.hold(fence.timeline, answer, |fence| {
-                    Backend::fence(backend, fence)
-                })
-            }
+            None => vec![answer],
+            Some(fence) => self.hold(fence.timeline, answer),
         };
-        if let Some(due) = due {
-            self.answer(due);
-        }
+        due.into_iter().for_each(|answer| self.answer(answer));
         self.answer_reached();
     }
 

@@ -7,6 +7,7 @@
 //! It is the part that a guest may bring down. It ends when the device does, or when that closes its
 //! end, and it leaves no core: that would be gigabytes of the guest's memory.
 
+mod answers;
 mod backend;
 mod fences;
 mod here;
@@ -20,7 +21,7 @@ use protocols::render::{Lack, Report};
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use tracing::{debug, error};
 
-use self::service::Service;
+use self::{answers::Answers, service::Service};
 pub use self::{
     backend::{Backend, Lacking},
     here::Here,
@@ -28,16 +29,19 @@ pub use self::{
 };
 use super::{
     link::{LinkError, RendererEnd},
-    virgl::Settings,
+    virgl::{Listener, Settings},
 };
 
 /// Draws with libvirglrenderer for the device at the other end of the socket, until that is closed.
 pub fn run(socket: OwnedFd, settings: &Settings) -> ExitCode {
-    serve(socket, || virgl::start(settings))
+    serve(socket, |listener| virgl::start(settings, Some(listener)))
 }
 
-/// Draws with what `start` starts.
-pub fn serve<B: Backend>(socket: OwnedFd, start: impl FnOnce() -> Result<B, Lacking>) -> ExitCode {
+/// Draws with what `start` starts, where it may tell a listener of fences.
+pub fn serve<B: Backend>(
+    socket: OwnedFd,
+    start: impl FnOnce(Listener) -> Result<B, Lacking>,
+) -> ExitCode {
     match RendererEnd::open(socket).and_then(|link| draw(link, start)) {
         Ok(()) | Err(LinkError::Closed) => ExitCode::SUCCESS,
         Err(error) => {
@@ -48,12 +52,12 @@ pub fn serve<B: Backend>(socket: OwnedFd, start: impl FnOnce() -> Result<B, Lack
 }
 
 fn draw<B: Backend>(
-    mut link: RendererEnd,
-    start: impl FnOnce() -> Result<B, Lacking>,
+    link: RendererEnd,
+    start: impl FnOnce(Listener) -> Result<B, Lacking>,
 ) -> Result<(), LinkError> {
     prepare();
-    let mut message = Vec::new();
-    let started = start();
+    let answers = Answers::new(link.reports);
+    let started = start(answers.listener());
     let report = match &started {
         Ok(backend) => Report::Hello {
             capsets: backend.capsets().to_vec(),
@@ -64,11 +68,9 @@ fn draw<B: Backend>(
             text: text.clone(),
         },
     };
-    report.encode(&mut message);
-    link.reports.send(&message, &[], Vec::new())?;
-    link.ring()?;
+    answers.say(&report)?;
     match started {
-        Ok(backend) => Service::new(link, backend).run(),
+        Ok(backend) => Service::new(link.orders, answers, backend).run(),
         Err(_) => Ok(()),
     }
 }

@@ -1,14 +1,12 @@
 //! The loop of the process that draws.
 
 use std::{
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::AsFd as _,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use protocols::{
-    render::{Order, Outcome, Picture, PicturePlane, Report},
-    virtio_gpu::{ErrorCode, MemEntry},
-};
+use protocols::{render::Order, virtio_gpu::MemEntry};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
@@ -17,15 +15,16 @@ use tracing::{error, warn};
 
 use super::{
     super::{
-        Done, Fence, Request, Timeline,
-        link::{LinkError, RendererEnd},
+        Fence, Request, Timeline,
+        link::{LinkError, Orders},
     },
     Backend, Memory,
-    fences::{Answer, Fences},
+    answers::Answers,
+    fences::Answer,
 };
 
 /// How often fences are looked at where no descriptor tells of them, and while orders come one after
-/// the other. No answer waits longer for the device to be woken, but for the order that is being carried out.
+/// the other.
 const LOOK: Duration = Duration::from_millis(1);
 
 /// How often contexts are looked after while fences are awaited.
@@ -34,14 +33,13 @@ const CARE: Duration = Duration::from_secs(1);
 /// Takes orders and answers them.
 #[derive(Debug)]
 pub(super) struct Service<B> {
-    link: RendererEnd,
+    orders: Orders,
+    answers: Arc<Answers>,
     backend: B,
     memory: Memory,
-    fences: Fences,
     looked: Instant,
     cared: Instant,
     entries: Vec<MemEntry>,
-    message: Vec<u8>,
 }
 
 /// A request that was carried out.
@@ -53,16 +51,15 @@ struct Carried {
 }
 
 impl<B: Backend> Service<B> {
-    pub(super) fn new(link: RendererEnd, backend: B) -> Self {
+    pub(super) fn new(orders: Orders, answers: Arc<Answers>, backend: B) -> Self {
         Self {
-            link,
+            orders,
+            answers,
             backend,
             memory: Memory::default(),
-            fences: Fences::default(),
             looked: Instant::now(),
             cared: Instant::now(),
             entries: Vec::new(),
-            message: Vec::new(),
         }
     }
 
@@ -72,15 +69,15 @@ impl<B: Backend> Service<B> {
     /// It has, or is broken.
     pub(super) fn run(mut self) -> Result<(), LinkError> {
         loop {
+            self.answers.work();
             while self.take_order()? {
                 if self.looked.elapsed() >= LOOK {
                     self.look_up()?;
                 }
             }
             self.answer_reached()?;
-            self.link.reports.send_waiting()?;
-            self.link.ring()?;
-            if self.link.orders.sleeps()? {
+            self.answers.rest()?;
+            if self.orders.ring.sleeps()? {
                 self.wait()?;
             }
         }
@@ -88,14 +85,14 @@ impl<B: Backend> Service<B> {
 
     /// Carries out the next order; `false` where there is none.
     fn take_order(&mut self) -> Result<bool, LinkError> {
-        let Some(bytes) = self.link.orders.peek()? else {
+        let Some(bytes) = self.orders.ring.peek()? else {
             return Ok(false);
         };
         let order = Order::decode(bytes, &mut self.entries).map_err(|error| {
             error!("{error}");
             LinkError::Broken
         })?;
-        let mut descriptors = self.link.packets.take(order.descriptors())?.into_iter();
+        let mut descriptors = self.orders.packets.take(order.descriptors())?.into_iter();
         let mut carried = None;
         let mut was_reset = false;
         match (order, descriptors.next()) {
@@ -133,13 +130,12 @@ impl<B: Backend> Service<B> {
             }
             (Order::Ram(_) | Order::Lend { .. }, None) => return Err(LinkError::Broken),
         }
-        self.link.orders.advance()?;
-        if self.link.orders.room_is_wanted()? {
-            self.link.bell.ring();
+        self.orders.ring.advance()?;
+        if self.orders.ring.room_is_wanted()? {
+            self.orders.bell.ring();
         }
         if was_reset {
-            let ended = self.fences.end(|_| true);
-            self.answer_all(ended)?;
+            self.answers.end(|_| true)?;
         }
         if let Some(carried) = carried {
             self.finish(carried)?;
@@ -152,28 +148,25 @@ impl<B: Backend> Service<B> {
         if let Some(context) = carried.ended {
             let of_it =
                 |timeline| matches!(timeline, Timeline::Ring { context: of, .. } if of == context);
-            let ended = self.fences.end(of_it);
-            self.answer_all(ended)?;
+            self.answers.end(of_it)?;
         }
-        let due = match carried.fence {
-            None => Some(carried.answer),
-            Some(fence) => {
-                let backend = &mut self.backend;
-                self.fences
-                    .hold(fence.timeline, carried.answer, |fence| backend.fence(fence))
-            }
+        let Some(fence) = carried.fence else {
+            return self.answers.give(carried.answer);
         };
-        self.answer_all(due)
+        let fence = self.answers.hold(fence.timeline, carried.answer);
+        match self.backend.fence(fence) {
+            Ok(()) => Ok(()),
+            Err(_) => self.answers.withdraw(fence),
+        }
     }
 
-    /// Looks up from orders that come one after the other. (The device is not woken for each: it would take the
-    /// processor on which this one draws.)
+    /// Looks up from orders that come one after the other.
     fn look_up(&mut self) -> Result<(), LinkError> {
-        match self.fences.is_empty() {
+        match self.answers.awaits_nothing() {
             true => self.looked = Instant::now(),
             false => self.look_at_fences()?,
         }
-        self.link.ring()
+        self.answers.wake()
     }
 
     fn look_at_fences(&mut self) -> Result<(), LinkError> {
@@ -187,20 +180,10 @@ impl<B: Backend> Service<B> {
     }
 
     fn answer_reached(&mut self) -> Result<(), LinkError> {
-        for fence in self.backend.take_reached() {
-            let answers = self.fences.reached(fence);
-            self.answer_all(answers)?;
-        }
-        Ok(())
-    }
-
-    fn answer_all(&mut self, answers: impl IntoIterator<Item = Answer>) -> Result<(), LinkError> {
-        for Answer { number, result } in answers {
-            let (outcome, descriptors) = in_words(result);
-            Report::Answer { number, outcome }.encode(&mut self.message);
-            self.link.reports.send(&self.message, &[], descriptors)?;
-        }
-        Ok(())
+        let reached = self.backend.take_reached();
+        reached
+            .into_iter()
+            .try_for_each(|fence| self.answers.reached(fence))
     }
 
     /// Sleeps until there is something to do.
@@ -208,7 +191,7 @@ impl<B: Backend> Service<B> {
         let needs_polling = self.backend.needs_polling();
         let (rung, reached) = {
             let fences = self.backend.poll_fds();
-            let bell = self.link.bell.as_fd();
+            let bell = self.orders.bell.as_fd();
             let watched = std::iter::once(bell).chain(fences);
             let mut watched: Vec<_> = watched
                 .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
@@ -224,49 +207,11 @@ impl<B: Backend> Service<B> {
             (ready.next() == Some(true), ready.any(|ready| ready))
         };
         if rung {
-            self.link.bell.hear()?;
+            self.orders.bell.hear()?;
         }
         if reached || needs_polling {
             self.look_at_fences()?;
         }
         Ok(())
     }
-}
-
-/// What came of a request as the device is told, and the descriptors that belong to it.
-fn in_words(result: Result<Done, ErrorCode>) -> (Outcome, Vec<OwnedFd>) {
-    let described = match result {
-        Err(code) => return (Outcome::Failed(code), Vec::new()),
-        Ok(Done::Nothing) => return (Outcome::Done, Vec::new()),
-        Ok(Done::NotExported(_)) => return (Outcome::NotExported, Vec::new()),
-        Ok(Done::Mapped(mapped)) => mapped.fd.try_clone().map(|fd| {
-            let outcome = Outcome::Mapped {
-                size: mapped.size,
-                caching: mapped.caching,
-            };
-            (outcome, vec![fd])
-        }),
-        Ok(Done::Exported(image)) => {
-            let planes = image.planes.iter().map(|plane| PicturePlane {
-                offset: plane.offset,
-                stride: plane.stride,
-            });
-            let picture = Picture {
-                width: image.width,
-                height: image.height,
-                fourcc: image.fourcc,
-                modifier: image.modifier,
-                bottom_up: image.bottom_up,
-                planes: planes.collect(),
-            };
-            let descriptors = image.planes.iter().map(|plane| plane.fd.try_clone());
-            descriptors
-                .collect::<Result<Vec<_>, _>>()
-                .map(|descriptors| (Outcome::Exported(picture), descriptors))
-        }
-    };
-    described.unwrap_or_else(|error| {
-        warn!("Could not share memory with the guest's device: {error}");
-        (Outcome::Failed(ErrorCode::OutOfMemory), Vec::new())
-    })
 }

@@ -8,21 +8,21 @@ use tracing::debug;
 use super::{
     super::{
         Capset, Done, Fence, Request, Versions,
-        virgl::{Failure, Library, LoadError, Settings, StartError, Virgl},
+        virgl::{Failure, Library, Listener, LoadError, Settings, StartError, Virgl},
     },
     Backend, Lacking, Memory,
 };
 
-/// Loads and starts the library.
+/// Loads and starts the library. A listener hears of fences at once, where that is possible.
 ///
 /// # Errors
 /// What it takes and the host has not.
-pub(super) fn start(settings: &Settings) -> Result<Virgl, Lacking> {
+pub(super) fn start(settings: &Settings, listener: Option<Listener>) -> Result<Virgl, Lacking> {
     let library = Library::load().map_err(|error| match error {
         LoadError::Missing(text) => Lacking::new(Lack::Library, text),
         LoadError::TooOld(text) => Lacking::new(Lack::NewerLibrary, text),
     })?;
-    Virgl::start(library, settings).map_err(lacking)
+    Virgl::start(library, settings, listener).map_err(lacking)
 }
 
 /// What is missing, in words without the remedy: that is found by who reads it.

@@ -37,6 +37,17 @@ enum Stage {
     Closed { until: Option<Instant> },
 }
 
+/// What has woken the loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// The bell.
+    Rung,
+    /// Something else: the process may have ended.
+    Nothing,
+    /// That the process has closed its end, just now: the bell must not be watched any more, as it would ring for ever.
+    Closed,
+}
+
 /// What is due.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Due {
@@ -61,23 +72,25 @@ impl Alive {
         }
     }
 
-    /// Hears the bell, and sends what waited for room. Whether the process has just closed its end: the
-    /// bell must not be watched any more then, as it would ring for ever.
-    pub(super) fn is_closed(&mut self) -> bool {
+    /// Hears the bell, and sends what waited for room.
+    pub(super) fn hear(&mut self) -> Heard {
         if matches!(self.stage, Stage::Closed { .. }) {
-            return false;
+            return Heard::Nothing;
         }
         // From here on a message rings again; those that came before are read after this.
         let heard = self.link.bell.hear();
         let slept = self.link.reports.sleeps().map_err(LinkError::from);
         let sent = self.link.orders.send_waiting();
-        let closed = heard.and(slept.map(drop)).and(sent).is_err();
-        if closed {
-            self.stage = Stage::Closed {
-                until: Instant::now().checked_add(ENDING),
-            };
+        match (heard, slept, sent) {
+            (Ok(true), Ok(_), Ok(())) => Heard::Rung,
+            (Ok(false), Ok(_), Ok(())) => Heard::Nothing,
+            _ => {
+                self.stage = Stage::Closed {
+                    until: Instant::now().checked_add(ENDING),
+                };
+                Heard::Closed
+            }
         }
-        closed
     }
 
     pub(super) fn has_said_hello(&self) -> bool {

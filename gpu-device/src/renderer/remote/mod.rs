@@ -31,7 +31,7 @@ mod watched;
 
 use std::{
     io,
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     time::{Duration, Instant},
 };
 
@@ -41,7 +41,7 @@ use tracing::debug;
 
 pub use self::child::Spawn;
 use self::{
-    alive::{Alive, Due},
+    alive::{Alive, Due, Heard},
     asked::{Asked, Expects},
     child::Child,
     deaths::Deaths,
@@ -156,14 +156,6 @@ impl Remote {
         }
     }
 
-    /// What is readable when [`Self::dispatch`] is to be called, whichever process there is.
-    ///
-    /// # Errors
-    /// Out of file descriptors.
-    pub fn watched(&self) -> io::Result<OwnedFd> {
-        self.watched.as_fd().try_clone_to_owned()
-    }
-
     /// Takes note of what has woken the loop. Afterwards drain [`Renderer::take_events`].
     pub fn dispatch(&mut self) {
         let watched = &self.watched;
@@ -178,8 +170,10 @@ impl Remote {
         let Life::Alive(alive) = &mut self.life else {
             return;
         };
-        if alive.is_closed() {
-            watched.remove(alive.link.as_fd());
+        match alive.hear() {
+            Heard::Rung => return,
+            Heard::Nothing => {}
+            Heard::Closed => watched.remove(alive.link.as_fd()),
         }
         if let Some(how) = alive.child.ended() {
             // What it said before counts.
@@ -297,6 +291,13 @@ impl Remote {
         )];
         // Interrupted or not: what is to be done is found out.
         let _ = poll(&mut watched, left.as_ref());
+    }
+}
+
+impl AsFd for Remote {
+    /// Readable when [`Remote::dispatch`] is to be called, whichever process there is.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.watched.as_fd()
     }
 }
 

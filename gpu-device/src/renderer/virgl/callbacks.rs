@@ -1,17 +1,20 @@
 //! What the library calls: fences that were reached, a graphics card to open, texts to log.
 //!
 //! These functions run in the midst of C code, so none of them can panic: they lock, push and copy.
-//! (Where one did nevertheless, Rust ends the process instead of unwinding into C.)
+//! (Where one did nevertheless, Rust ends the process instead of unwinding into C.) Fences come from
+//! [`Virgl::poll`](super::Virgl::poll), or at any time from the library's own thread: it may hold locks
+//! of its own then, so nobody may call the library while they hold [`Callbacks::fences`].
 
 use std::{
     ffi::{CStr, c_char, c_int, c_void},
     fmt,
     os::fd::{IntoRawFd, OwnedFd},
     ptr,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{ffi, library::Functions};
+use super::{fences::Fences, ffi, library::Functions};
+use crate::renderer::Fence;
 
 /// The longest line of the library's that is kept, in bytes.
 const LINE: usize = 1024;
@@ -32,21 +35,25 @@ pub struct Reached {
     pub id: u64,
 }
 
+/// Hears of each fence that was reached, from whichever thread; with one, of all before it on its timeline.
+pub type Listener = Box<dyn Fn(Fence) + Send + Sync>;
+
 /// What the library is given for as long as it works. Its address stays the same.
 pub struct Callbacks {
     table: ffi::Callbacks,
-    state: State,
+    state: Arc<State>,
 }
 
 /// What the callbacks get to see.
 struct State {
     node: Option<OwnedFd>,
-    reached: Mutex<Vec<Reached>>,
+    fences: Mutex<Fences>,
+    listener: Option<Listener>,
 }
 
 impl Callbacks {
-    /// For a graphics card, or none.
-    pub fn new(node: Option<OwnedFd>) -> Box<Self> {
+    /// For a graphics card, or none. Without a listener fences are left to be taken from [`Self::fences`].
+    pub fn new(node: Option<OwnedFd>, listener: Option<Listener>) -> Box<Self> {
         let get_drm_fd: unsafe extern "C" fn(*mut c_void) -> c_int = get_drm_fd;
         Box::new(Self {
             table: ffi::Callbacks {
@@ -60,23 +67,24 @@ impl Callbacks {
                 get_server_fd: None,
                 get_egl_display: None,
             },
-            state: State {
+            state: Arc::new(State {
                 node,
-                reached: Mutex::default(),
-            },
+                fences: Mutex::default(),
+                listener,
+            }),
         })
     }
 
     /// The cookie and the table for `virgl_renderer_init`: both stay valid and in their place as long
     /// as the box lives.
     pub fn pointers(&mut self) -> (*mut c_void, *mut ffi::Callbacks) {
-        let cookie = ptr::from_mut(&mut self.state).cast();
+        let cookie = Arc::as_ptr(&self.state).cast_mut().cast();
         (cookie, ptr::from_mut(&mut self.table))
     }
 
-    /// The fences that were reported since the last time, in order.
-    pub fn take_reached(&self) -> Vec<Reached> {
-        std::mem::take(&mut *self.state.reached())
+    /// The fences that are on their way. Not to be held while the library is called.
+    pub fn fences(&self) -> MutexGuard<'_, Fences> {
+        self.state.fences()
     }
 }
 
@@ -96,15 +104,25 @@ impl State {
         unsafe { &*cookie.cast::<Self>() }
     }
 
-    fn reached(&self) -> MutexGuard<'_, Vec<Reached>> {
-        self.reached.lock().unwrap_or_else(PoisonError::into_inner)
+    fn fences(&self) -> MutexGuard<'_, Fences> {
+        self.fences.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn report(&self, report: Reached) {
+        let mut fences = self.fences();
+        fences.report(report);
+        if let Some(listener) = &self.listener {
+            let reached = fences.take_reached();
+            drop(fences);
+            reached.into_iter().for_each(listener);
+        }
     }
 }
 
 unsafe extern "C" fn write_fence(cookie: *mut c_void, id: u32) {
     // SAFETY: the library hands back what it got at the start, which outlives it.
     let state = unsafe { State::of(cookie) };
-    state.reached().push(Reached {
+    state.report(Reached {
         ring: None,
         id: id.into(),
     });
@@ -113,7 +131,7 @@ unsafe extern "C" fn write_fence(cookie: *mut c_void, id: u32) {
 unsafe extern "C" fn write_context_fence(cookie: *mut c_void, context: u32, ring: u32, id: u64) {
     // SAFETY: the library hands back what it got at the start, which outlives it.
     let state = unsafe { State::of(cookie) };
-    state.reached().push(Reached {
+    state.report(Reached {
         ring: Some((context, ring)),
         id,
     });

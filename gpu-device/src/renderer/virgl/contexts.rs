@@ -58,7 +58,7 @@ impl Virgl {
         Ok(())
     }
 
-    /// CTX_DESTROY. Its fences are reached; resources stay.
+    /// CTX_DESTROY. Its fences are reached, those of OpenGL in their turn; resources stay.
     ///
     /// # Errors
     /// There is no such context.
@@ -67,7 +67,7 @@ impl Virgl {
         gone.ok_or(Failure::NoContext(context))?;
         // SAFETY: the library has this context, and only its number is handed over.
         unsafe { (self.functions.context_destroy)(context) };
-        self.fences.context_gone(context);
+        self.callbacks.fences().context_gone(context);
         self.speak_for_all_awaited();
         Ok(())
     }
@@ -141,7 +141,8 @@ impl Virgl {
     /// Finds out which contexts of venus have died: nothing tells, and fences that they owe are never
     /// reached. To be called about once a second while fences are awaited.
     pub fn look_after_contexts(&mut self) {
-        for timeline in self.fences.timelines() {
+        let timelines = self.callbacks.fences().timelines();
+        for timeline in timelines {
             if let Timeline::Ring { context, .. } = timeline
                 && self.is_venus(context)
             {
@@ -154,7 +155,7 @@ impl Virgl {
     /// A context of venus does not take fences any more: its part of the render server is gone.
     pub(super) fn venus_failed(&mut self, context: u32) {
         if self.is_venus(context) {
-            self.fences.context_gone(context);
+            self.callbacks.fences().context_gone(context);
         }
     }
 
@@ -162,10 +163,11 @@ impl Virgl {
     /// also drops the fence that its thread just waits for, whosever it is: the next one on its timeline
     /// speaks for it, and there may be none for long.
     fn speak_for_all_awaited(&mut self) {
-        for timeline in self.fences.timelines() {
+        let timelines = self.callbacks.fences().timelines();
+        for timeline in timelines {
             // Where the library has no fence to give, nobody must wait for ever.
             if self.send_fence(timeline, None).is_err() {
-                self.fences.give_up(timeline);
+                self.callbacks.fences().give_up(timeline);
             }
         }
     }

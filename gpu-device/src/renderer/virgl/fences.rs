@@ -1,7 +1,8 @@
 //! Which fences are on their way.
 //!
 //! The guest's numbers never reach the library: it takes 32 bits for the device's timeline, and a guest
-//! may use a number twice. Each fence gets a number of ours instead, and each timeline a queue:
+//! may use a number twice. Each fence gets a number of ours instead, and each of the library's timelines
+//! (there are fewer than of the guest's) a queue:
 //!
 //! ```text
 //!  Fence{id: 7}  ──▶ queue of its timeline: (1, 7) (2, 9) (3, 9) ──▶ library reports 2
@@ -38,10 +39,21 @@ impl Fences {
         self.last
     }
 
-    /// The library has taken a fence under this number.
-    pub fn sent(&mut self, id: u32, timeline: Timeline, fence: Option<Fence>) {
+    /// The library is to be given a fence under this number, on this timeline of its own. Before it is, since it
+    /// may be reached before the call comes back.
+    pub fn await_on(&mut self, timeline: Timeline, id: u32, fence: Option<Fence>) {
         let queue = self.awaited.entry(timeline).or_default();
         queue.push_back(Awaited { id, fence });
+    }
+
+    /// The library has not taken it.
+    pub fn withdraw(&mut self, timeline: Timeline, id: u32) {
+        if let Some(queue) = self.awaited.get_mut(&timeline) {
+            queue.retain(|awaited| awaited.id != id);
+            if queue.is_empty() {
+                self.awaited.remove(&timeline);
+            }
+        }
     }
 
     /// A fence needs no library.
@@ -75,7 +87,7 @@ impl Fences {
         }
     }
 
-    /// A context is gone, and the library forgets its fences: nothing is left to wait for.
+    /// A context is gone, and the library forgets the fences of its own: nothing is left to wait for.
     pub fn context_gone(&mut self, gone: u32) {
         for timeline in self.timelines() {
             if matches!(timeline, Timeline::Ring { context, .. } if context == gone) {
@@ -129,7 +141,7 @@ mod tests {
 
     fn send(fences: &mut Fences, fence: Fence) -> u32 {
         let id = fences.next_id();
-        fences.sent(id, fence.timeline, Some(fence));
+        fences.await_on(fence.timeline, id, Some(fence));
         id
     }
 
@@ -167,6 +179,18 @@ mod tests {
         assert_eq!(fences.take_reached(), []);
         fences.context_gone(5);
         assert_eq!(fences.take_reached(), [first]);
+    }
+
+    #[test]
+    fn one_that_the_library_refuses_is_not_awaited() {
+        let mut fences = Fences::default();
+        let first = fence(1, Timeline::Device);
+        let id = send(&mut fences, first);
+        let refused = send(&mut fences, fence(2, Timeline::Device));
+        fences.withdraw(Timeline::Device, refused);
+        report(&mut fences, None, id);
+        assert_eq!(fences.take_reached(), [first]);
+        assert!(fences.is_idle());
     }
 
     #[test]

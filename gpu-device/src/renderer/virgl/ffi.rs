@@ -18,6 +18,8 @@ pub const USE_EXTERNAL_BLOB: c_int = 1 << 5;
 pub const VENUS: c_int = 1 << 6;
 /// NO_VIRGL: no OpenGL for guests.
 pub const NO_VIRGL: c_int = 1 << 7;
+/// ASYNC_FENCE_CB: the thread of [`THREAD_SYNC`] tells of fences itself, instead of ringing for each.
+pub const ASYNC_FENCE_CB: c_int = 1 << 8;
 /// RENDER_SERVER: Vulkan runs in the library's own server process, which venus needs.
 pub const RENDER_SERVER: c_int = 1 << 9;
 

@@ -10,7 +10,8 @@
 //! ```text
 //!  start ──▶ Virgl ── contexts, resources, transfers, export ──▶ library ──▶ EGL, OpenGL, Vulkan
 //!                 └── fence ──────────────────────────────────▶    │
-//!                     take_reached ◀── fences ◀── callbacks ◀── poll
+//!                     take_reached ◀── fences ◀── callbacks ◀── poll, or
+//!                     listener     ◀─────┘             └──────── the library's own thread
 //! ```
 //!
 //! What the guest says is checked here before the library sees it, as far as that is possible without
@@ -43,10 +44,11 @@ use std::{collections::BTreeMap, marker::PhantomData, os::fd::BorrowedFd, ptr};
 use protocols::virtio_gpu::{CAPSET_VENUS, CAPSET_VIRGL};
 
 use self::{
-    callbacks::Callbacks, contexts::Context, egl::Egl, error::done, fences::Fences, layout::Layout,
+    callbacks::Callbacks, contexts::Context, egl::Egl, error::done, layout::Layout,
     library::Functions, resources::Resource,
 };
 pub use self::{
+    callbacks::Listener,
     error::Failure,
     library::{Library, LoadError},
     start::{Settings, StartError},
@@ -64,7 +66,6 @@ pub struct Virgl {
     callbacks: Box<Callbacks>,
     contexts: BTreeMap<u32, Context>,
     resources: BTreeMap<u32, Resource>,
-    fences: Fences,
     capsets: Vec<Capset>,
     versions: Versions,
     /// Where the library draws with OpenGL.
@@ -74,18 +75,27 @@ pub struct Virgl {
 }
 
 impl Virgl {
-    /// Starts the library on a graphics card, or on software.
+    /// Starts the library on a graphics card, or on software. A `listener` hears of fences at once, where the library
+    /// can tell so; else they are found out by [`Self::poll`].
     ///
     /// # Errors
     /// The host has not what it takes, and what is missing; or it was started before.
-    pub fn start(library: Library, settings: &Settings) -> Result<Self, StartError> {
-        let started = Self::start_quietly(library, settings);
+    pub fn start(
+        library: Library,
+        settings: &Settings,
+        listener: Option<Listener>,
+    ) -> Result<Self, StartError> {
+        let started = Self::start_quietly(library, settings, listener);
         callbacks::started(started.is_ok());
         started
     }
 
-    fn start_quietly(library: Library, settings: &Settings) -> Result<Self, StartError> {
-        let callbacks = start::start(&library, settings)?;
+    fn start_quietly(
+        library: Library,
+        settings: &Settings,
+        listener: Option<Listener>,
+    ) -> Result<Self, StartError> {
+        let callbacks = start::start(&library, settings, listener)?;
         let egl = settings.virgl.then(Egl::current).flatten();
         let gl = egl.as_ref().map(|egl| versions::of_gl(egl.display()));
         let versions = gl.unwrap_or_default();
@@ -97,7 +107,6 @@ impl Virgl {
             callbacks,
             contexts: BTreeMap::new(),
             resources: BTreeMap::new(),
-            fences: Fences::default(),
             egl,
             one_thread: PhantomData,
         };
@@ -128,7 +137,7 @@ impl Virgl {
         &self.versions
     }
 
-    /// Puts a fence behind all that was asked for before on its timeline; [`Self::take_reached`] tells
+    /// Puts a fence behind all that was asked for before on its timeline; the listener or [`Self::take_reached`] tells
     /// when it is reached.
     ///
     /// # Errors
@@ -138,18 +147,27 @@ impl Virgl {
             Timeline::Ring { context, .. } if !self.contexts.contains_key(&context) => {
                 Err(Failure::NoContext(context))
             }
+            Timeline::Ring { context, .. } if self.is_venus(context) => {
+                self.send_fence(fence.timeline, Some(fence))
+            }
+            // The library has all contexts of OpenGL draw in one row, with the device's own timeline. That one
+            // serves for theirs: where the library's thread waits for a fence of a context that goes meanwhile, it
+            // tells of it by the memory that the context had (all versions up to 1.3).
+            Timeline::Ring { ring: 0, .. } => self.send_fence(Timeline::Device, Some(fence)),
+            Timeline::Ring { .. } => Err(Failure::Invalid("OpenGL has one ring")),
             Timeline::Device if !self.offers(CAPSET_VIRGL) => {
                 // Without OpenGL nothing is drawn on this timeline.
-                self.fences.reached_at_once(fence);
+                self.callbacks.fences().reached_at_once(fence);
                 Ok(())
             }
-            timeline => self.send_fence(timeline, Some(fence)),
+            Timeline::Device => self.send_fence(Timeline::Device, Some(fence)),
         }
     }
 
-    /// Gives the library a fence; one that is nobody's only speaks for those before it.
+    /// Gives the library a fence on a timeline of its own; one that is nobody's only speaks for those before it.
     fn send_fence(&mut self, timeline: Timeline, fence: Option<Fence>) -> Result<(), Failure> {
-        let id = self.fences.next_id();
+        let id = self.callbacks.fences().next_id();
+        self.callbacks.fences().await_on(timeline, id, fence);
         let sent = match timeline {
             // SAFETY: only numbers are handed over.
             Timeline::Device => unsafe { (self.functions.create_fence)(id.cast_signed(), 0) },
@@ -160,10 +178,11 @@ impl Virgl {
             }
         };
         let sent = done(sent, "make a fence");
-        match (&sent, timeline) {
-            (Ok(()), _) => self.fences.sent(id, timeline, fence),
-            (Err(_), Timeline::Ring { context, .. }) => self.venus_failed(context),
-            (Err(_), Timeline::Device) => {}
+        if sent.is_err() {
+            self.callbacks.fences().withdraw(timeline, id);
+            if let Timeline::Ring { context, .. } = timeline {
+                self.venus_failed(context);
+            }
         }
         sent
     }
@@ -174,14 +193,12 @@ impl Virgl {
         // SAFETY: the library has started; it calls the callbacks from here, which find their state in
         // its box.
         unsafe { (self.functions.poll)() };
-        for report in self.callbacks.take_reached() {
-            self.fences.report(report);
-        }
     }
 
-    /// The fences that were reached since the last time, on each timeline in their order.
+    /// The fences that were reached since the last time and that no listener has heard of, on each timeline in their
+    /// order.
     pub fn take_reached(&mut self) -> Vec<Fence> {
-        self.fences.take_reached()
+        self.callbacks.fences().take_reached()
     }
 
     /// Readable when fences were reached. To be asked again after contexts came or went.
@@ -199,7 +216,7 @@ impl Virgl {
 
     /// Whether fences are awaited that no file descriptor tells of.
     pub fn needs_polling(&self) -> bool {
-        !self.fences.is_idle() && self.offers(CAPSET_VIRGL) && self.own_poll_fd() < 0
+        self.own_poll_fd() < 0 && self.offers(CAPSET_VIRGL) && !self.callbacks.fences().is_idle()
     }
 
     fn own_poll_fd(&self) -> i32 {
@@ -212,7 +229,7 @@ impl Virgl {
     /// Not by the library's own function, after which version 0.10 has no thread that waits for fences.
     pub fn reset(&mut self) {
         let contexts: Vec<_> = self.contexts.keys().copied().collect();
-        self.fences.forget();
+        self.callbacks.fences().forget();
         for context in contexts {
             // It exists: nothing is left to be wrong.
             let _ = self.destroy_context(context);
@@ -221,7 +238,7 @@ impl Virgl {
         for resource in resources {
             let _ = self.unref(resource);
         }
-        self.fences.forget();
+        self.callbacks.fences().forget();
     }
 
     fn offers(&self, capset: u32) -> bool {

@@ -11,7 +11,7 @@ use std::{
 use thiserror::Error;
 
 use super::{
-    callbacks::{self, Callbacks},
+    callbacks::{self, Callbacks, Listener},
     egl, ffi,
     library::Library,
     probe,
@@ -75,7 +75,11 @@ static STARTED: AtomicBool = AtomicBool::new(false);
 
 /// Starts the library with the best of what works. What comes back must stay where it is until the
 /// library was cleaned up.
-pub fn start(library: &Library, settings: &Settings) -> Result<Box<Callbacks>, StartError> {
+pub fn start(
+    library: &Library,
+    settings: &Settings,
+    listener: Option<Listener>,
+) -> Result<Box<Callbacks>, StartError> {
     if STARTED.swap(true, Ordering::Relaxed) {
         return Err(StartError::AlreadyStarted);
     }
@@ -85,9 +89,14 @@ pub fn start(library: &Library, settings: &Settings) -> Result<Box<Callbacks>, S
         probe::egl(node.as_ref().map(AsFd::as_fd)).map_err(StartError::NoGl)?;
     }
     callbacks::log(&library.functions);
-    let mut callbacks = Callbacks::new(node);
+    let tells_at_once = listener.is_some();
+    let mut callbacks = Callbacks::new(node, listener);
     let mut last = 0;
     for flags in attempts {
+        let flags = match tells_at_once {
+            true => telling_at_once(flags),
+            false => flags,
+        };
         let (cookie, table) = callbacks.pointers();
         // SAFETY: cookie and table live in their box until the library is cleaned up, which is before
         // the box is dropped; after a failure it forgets them itself. What EGL and OpenGL need is there.
@@ -166,6 +175,15 @@ fn attempts(
     Ok(attempts)
 }
 
+/// The same, with fences told of from the library's own thread. With venus there are more such threads, whose locks
+/// nothing is known of.
+fn telling_at_once(flags: c_int) -> c_int {
+    match flags & ffi::VENUS {
+        0 => flags | ffi::ASYNC_FENCE_CB,
+        _ => flags,
+    }
+}
+
 fn missing(file: &str) -> StartError {
     StartError::NoGl(format!("{file} is not installed"))
 }
@@ -217,6 +235,12 @@ mod tests {
         assert_eq!(flags(false), [0x2e2]);
         let nothing = attempts(&settings(false, false), false, &ALL);
         assert!(matches!(nothing, Err(StartError::Nothing)));
+    }
+
+    #[test]
+    fn fences_are_told_of_by_one_thread_at_most() {
+        assert_eq!(telling_at_once(0x2b), 0x12b);
+        assert_eq!(telling_at_once(0x26b), 0x26b);
     }
 
     #[test]

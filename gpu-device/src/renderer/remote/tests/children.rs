@@ -19,26 +19,26 @@ fn socket() -> OwnedFd {
 #[test]
 #[ignore = "the other end of tests"]
 fn fake() {
-    assert_eq!(serve(socket(), || Ok(Fake::new())), ExitCode::SUCCESS);
+    assert_eq!(serve(socket(), |_| Ok(Fake::new())), ExitCode::SUCCESS);
 }
 
 #[test]
 #[ignore = "the other end of tests"]
 fn another_each_time() {
-    serve(socket(), || Ok(Fake::new().of_another_version()));
+    serve(socket(), |_| Ok(Fake::new().of_another_version()));
 }
 
 #[test]
 #[ignore = "the other end of tests"]
 fn lacking() {
-    let start = || Err::<Fake, _>(Lacking::new(Lack::Library, "no such\nfile"));
+    let start = |_| Err::<Fake, _>(Lacking::new(Lack::Library, "no such\nfile"));
     serve(socket(), start);
 }
 
 #[test]
 #[ignore = "the other end of tests"]
 fn silent() {
-    serve(socket(), || -> Result<Fake, Lacking> {
+    serve(socket(), |_| -> Result<Fake, Lacking> {
         loop {
             std::thread::park();
         }

@@ -3,7 +3,6 @@
 use std::{
     fs::File,
     io::{Read as _, Seek as _},
-    os::fd::OwnedFd,
     time::{Duration, Instant},
 };
 
@@ -21,7 +20,6 @@ const SOON: Duration = Duration::from_secs(20);
 
 pub(super) struct Fixture {
     pub(super) remote: Remote,
-    watched: OwnedFd,
     last: u64,
 }
 
@@ -49,12 +47,7 @@ impl Fixture {
 
     pub(super) fn with(spawn: Spawn) -> Self {
         let remote = Remote::start(spawn).unwrap();
-        let watched = remote.watched().unwrap();
-        Self {
-            remote,
-            watched,
-            last: 0,
-        }
+        Self { remote, last: 0 }
     }
 
     pub(super) fn send(&mut self, request: Request<'_>) -> Ticket {
@@ -92,7 +85,7 @@ impl Fixture {
         let now = Instant::now();
         let deadline = self.remote.next_deadline();
         let left = deadline.map_or(SOON, |at| at.saturating_duration_since(now));
-        let mut ready = [PollFd::new(&self.watched, PollFlags::IN)];
+        let mut ready = [PollFd::new(&self.remote, PollFlags::IN)];
         poll(&mut ready, Some(&Timespec::try_from(left).unwrap())).unwrap();
         self.remote.dispatch();
         self.remote.expire(Instant::now());

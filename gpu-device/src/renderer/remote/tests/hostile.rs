@@ -50,17 +50,17 @@ impl Hostile {
     }
 
     fn bytes(&mut self, message: &[u8], descriptors: Vec<OwnedFd>) {
-        self.link.reports.send(message, &[], descriptors).unwrap();
-        self.link.ring().unwrap();
+        self.link.reports.send(message, descriptors).unwrap();
+        self.link.reports.ring().unwrap();
     }
 
     fn ring(&mut self) {
-        self.link.bell.ring();
+        self.link.orders.bell.ring();
     }
 
     /// Waits for an order.
     fn order(&mut self) {
-        while self.link.orders.peek().unwrap().is_none() {
+        while self.link.orders.ring.peek().unwrap().is_none() {
             std::thread::yield_now();
         }
     }

@@ -1,9 +1,14 @@
 //! Fences of the real library.
 
+use std::time::Duration;
+
 use super::{
-    fixture::{BGRA, Stream, picture, start, wait_for_fences},
+    fixture::{BGRA, Stream, picture, start, start_listening, wait_for_fences},
     *,
 };
+
+/// How long a fence may take on a machine that has much else to do.
+const SOON: Duration = Duration::from_secs(20);
 
 fn fence(id: u64, timeline: Timeline) -> Fence {
     Fence { id, timeline }
@@ -93,4 +98,28 @@ fn fences_without_context_or_ring_are_errors() {
     assert!(virgl.fence(fence(2, no_ring)).is_err());
     virgl.fence(fence(3, RING)).unwrap();
     assert_eq!(wait_for_fences(&mut virgl, 1), [fence(3, RING)]);
+}
+
+#[test]
+fn a_listener_hears_of_fences_that_nobody_polls_for() {
+    let (mut virgl, told) = start_listening();
+    draw(&mut virgl, 1);
+    for id in 1..=10 {
+        let timeline = [Timeline::Device, RING][usize::from(id % 2 == 0)];
+        virgl.fence(fence(id, timeline)).unwrap();
+        assert_eq!(told.recv_timeout(SOON), Ok(fence(id, timeline)));
+    }
+    assert_eq!(virgl.take_reached(), []);
+}
+
+#[test]
+fn contexts_may_go_while_another_thread_waits_for_their_fences() {
+    let (mut virgl, told) = start_listening();
+    for id in 1..=100 {
+        draw(&mut virgl, 1);
+        virgl.fence(fence(id, RING)).unwrap();
+        virgl.destroy_context(1).unwrap();
+        virgl.unref(101).unwrap();
+        assert_eq!(told.recv_timeout(SOON), Ok(fence(id, RING)));
+    }
 }

@@ -1,6 +1,12 @@
 //! A guest's memory, and its commands by hand.
 
-use std::{fs::File, sync::Arc};
+use std::{
+    fs::File,
+    sync::{
+        Arc,
+        mpsc::{self, Receiver},
+    },
+};
 
 use protocols::virtio_gpu::{Box3d, MemEntry};
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -26,10 +32,21 @@ pub const SOFTWARE: Settings = Settings {
 
 /// The library, started. A test that lacks it fails.
 pub fn start() -> Virgl {
+    start_with(None)
+}
+
+/// The same, and what it tells of fences by itself.
+pub fn start_listening() -> (Virgl, Receiver<Fence>) {
+    let (sender, receiver) = mpsc::channel();
+    let listener = move |fence| sender.send(fence).unwrap();
+    (start_with(Some(Box::new(listener))), receiver)
+}
+
+fn start_with(listener: Option<Listener>) -> Virgl {
     // SAFETY: the test has a process of its own, and nothing else in it reads or writes the environment.
     unsafe { std::env::set_var("LIBGL_ALWAYS_SOFTWARE", "1") };
     let library = Library::load().unwrap_or_else(|error| panic!("{error}"));
-    Virgl::start(library, &SOFTWARE).unwrap_or_else(|error| panic!("{error}"))
+    Virgl::start(library, &SOFTWARE, listener).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A 2D texture that is drawn into and shown.

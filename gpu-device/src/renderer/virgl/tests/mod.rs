@@ -54,7 +54,7 @@ fn a_host_without_drivers_is_told_so() {
     unsafe { std::env::set_var("__EGL_VENDOR_LIBRARY_DIRS", nowhere) };
     // SAFETY: as above.
     unsafe { std::env::set_var("__EGL_VENDOR_LIBRARY_FILENAMES", nowhere) };
-    let started = Virgl::start(Library::load().unwrap(), &SOFTWARE);
+    let started = Virgl::start(Library::load().unwrap(), &SOFTWARE, None);
     assert!(matches!(started, Err(StartError::NoGl(_))), "{started:?}");
 }
 
@@ -62,7 +62,7 @@ fn a_host_without_drivers_is_told_so() {
 fn the_library_is_started_once() {
     let virgl = start();
     drop(virgl);
-    let again = Virgl::start(Library::load().unwrap(), &SOFTWARE);
+    let again = Virgl::start(Library::load().unwrap(), &SOFTWARE, None);
     assert!(matches!(again, Err(StartError::AlreadyStarted)));
 }
 

@@ -23,7 +23,8 @@ fn start() -> Virgl {
         node: None,
     };
     let library = Library::load().unwrap_or_else(|error| panic!("{error}"));
-    let mut virgl = Virgl::start(library, &settings).unwrap_or_else(|error| panic!("{error}"));
+    let mut virgl =
+        Virgl::start(library, &settings, None).unwrap_or_else(|error| panic!("{error}"));
     virgl.create_context(1, CAPSET_VENUS, b"program").unwrap();
     virgl
 }
