@@ -119,7 +119,8 @@ const TESTS: &[(&str, Test)] = &[
     ("bench qemu", bench::qemu),
 ];
 
-/// Bounds that are not reached yet, or not on every run. They run where they are named in full.
+/// Bounds that are not reached yet, or not on every run, or only on a machine that does nothing else for ten minutes.
+/// They run where they are named in full.
 const NOT_YET: &[(&str, Test)] = &[
     ("kms sixty hertz", kms::sixty),
     ("kms nested page flips", kms::nested_flips),
