@@ -41,6 +41,7 @@ pub type Listener = Box<dyn Fn(Fence) + Send + Sync>;
 /// What the library is given for as long as it works. Its address stays the same.
 pub struct Callbacks {
     table: ffi::Callbacks,
+    /// The library has its address. An owner of its own would claim to be the only one who looks at it.
     state: Arc<State>,
 }
 

@@ -32,18 +32,15 @@ struct Awaited {
 }
 
 impl Fences {
-    /// The number for the next fence.
-    pub fn next_id(&mut self) -> u32 {
+    /// The library is to be given a fence under the number that comes back, on this timeline of its own. To be called
+    /// before it is, since it may be reached before that call comes back.
+    pub fn await_on(&mut self, timeline: Timeline, fence: Option<Fence>) -> u32 {
         // Wraps after 4 billion: numbers are compared with those of a queue, which are far fewer.
         self.last = self.last.wrapping_add(1);
-        self.last
-    }
-
-    /// The library is to be given a fence under this number, on this timeline of its own. Before it is, since it
-    /// may be reached before the call comes back.
-    pub fn await_on(&mut self, timeline: Timeline, id: u32, fence: Option<Fence>) {
+        let id = self.last;
         let queue = self.awaited.entry(timeline).or_default();
         queue.push_back(Awaited { id, fence });
+        id
     }
 
     /// The library has not taken it.
@@ -140,9 +137,7 @@ mod tests {
     }
 
     fn send(fences: &mut Fences, fence: Fence) -> u32 {
-        let id = fences.next_id();
-        fences.await_on(fence.timeline, id, Some(fence));
-        id
+        fences.await_on(fence.timeline, Some(fence))
     }
 
     fn report(fences: &mut Fences, ring: Option<(u32, u32)>, id: u32) {

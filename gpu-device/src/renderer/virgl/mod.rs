@@ -166,8 +166,7 @@ impl Virgl {
 
     /// Gives the library a fence on a timeline of its own; one that is nobody's only speaks for those before it.
     fn send_fence(&mut self, timeline: Timeline, fence: Option<Fence>) -> Result<(), Failure> {
-        let id = self.callbacks.fences().next_id();
-        self.callbacks.fences().await_on(timeline, id, fence);
+        let id = self.callbacks.fences().await_on(timeline, fence);
         let sent = match timeline {
             // SAFETY: only numbers are handed over.
             Timeline::Device => unsafe { (self.functions.create_fence)(id.cast_signed(), 0) },
