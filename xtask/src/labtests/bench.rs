@@ -168,11 +168,10 @@ pub fn glmark(bench: &Bench, place: &Place, extent: Extent) -> Result<PathBuf> {
     };
     let began = Instant::now();
     let scenes = three_d::glmark_off_screen(bench, place, most)?;
-    let rates = |time: fn(&three_d::Scene) -> f64| -> Vec<f64> {
-        scenes.iter().map(|scene| 1000.0 / time(scene)).collect()
-    };
-    let (guest, native) = (rates(|scene| scene.guest), rates(|scene| scene.native));
-    let ratios: Vec<f64> = scenes.iter().map(three_d::Scene::ratio).collect();
+    let all_of = |of: fn(&three_d::Scene) -> f64| -> Vec<f64> { scenes.iter().map(of).collect() };
+    let guest = all_of(three_d::Scene::guest);
+    let native = all_of(three_d::Scene::native);
+    let ratios = all_of(three_d::Scene::ratio);
     let (width, height) = three_d::SIZE;
     let subject = |name: &str, values: Value| {
         json!({
@@ -196,8 +195,8 @@ pub fn glmark(bench: &Bench, place: &Place, extent: Extent) -> Result<PathBuf> {
     );
     let each = scenes.iter().map(|scene| {
         let name = format!("{width}x{height} glmark2 off-screen, {}", scene.name);
-        let (guest, native) = (1000.0 / scene.guest, 1000.0 / scene.native);
-        case(name, vec![guest], vec![native], vec![scene.ratio()])
+        let (guest, native) = (vec![scene.guest()], vec![scene.native()]);
+        case(name, guest, native, vec![scene.ratio()])
     });
     let each: Vec<Value> = each.collect();
     let cases: Vec<Value> = std::iter::once(case(all, guest, native, ratios))

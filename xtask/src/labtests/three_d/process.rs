@@ -75,9 +75,9 @@ fn measure(folders: &[GuestFolder; 2], first: usize, scene: &'static str) -> Res
     let mut rates = [Vec::new(), Vec::new()];
     for number in first..first + ROUNDS {
         for (folder, rates) in folders.iter().zip(&mut rates) {
-            let time =
+            let rate =
                 glmark::draw(folder, number, &order).with_context(|| format!("Drawing {scene}"))?;
-            rates.push(1000.0 / time);
+            rates.push(rate);
         }
     }
     let [with, without] = rates.map(|rates| median(&rates).unwrap_or_default());
