@@ -148,17 +148,17 @@ impl Lab {
             qemu = self.qemu.display(),
             vmlinuz = self.vmlinuz.display(),
             initrd = self.initrd.display(),
-            arguments = self.uml_arguments().join(" "),
+            arguments = self.uml_arguments(2).join(" "),
             append = STOCK_APPEND,
         )
     }
 
-    /// What a User Mode Linux machine of the lab is started with, but for memory, `lab=DIR` and the
-    /// device.
-    pub fn uml_arguments(&self) -> Vec<String> {
+    /// What a User Mode Linux machine of the lab with so many processors is started with, but for memory, `lab=DIR`
+    /// and the device.
+    pub fn uml_arguments(&self, cpus: u32) -> Vec<String> {
         let mut arguments = self.uml_root();
-        arguments
-            .extend(["con=null", "con0=null,fd:1", "seccomp=on", "ncpus=2"].map(str::to_owned));
+        arguments.extend(["con=null", "con0=null,fd:1", "seccomp=on"].map(str::to_owned));
+        arguments.push(format!("ncpus={cpus}"));
         arguments
     }
 

@@ -105,7 +105,7 @@ impl Machine<'_> {
         let _awake = self.urgent.then(Awake::keep).transpose()?;
         let mut child = self
             .program(&bench.lab.uml)
-            .args(bench.lab.uml_arguments())
+            .args(bench.lab.uml_arguments(2))
             .arg("mem=2G")
             .args(self.kernel)
             .arg(format!("lab={}", folder.0.display()))

@@ -242,7 +242,7 @@ fn nested(place: &Place, lucarne: &Path, uml: PathBuf, tree: PathBuf) -> Result<
         vmlinuz: PathBuf::new(),
         initrd: PathBuf::new(),
     };
-    let config = uml::section(&lab, "guest", &folder, &["800x600"]);
+    let config = uml::section(&lab, "guest", &folder, 2, &["800x600"]);
     let compositor = Compositor::start(
         lucarne,
         &place.folder.join("host"),
