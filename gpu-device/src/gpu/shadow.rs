@@ -173,8 +173,11 @@ impl Gpu {
             index,
             copies, "the guest is or was out of step with the screen"
         );
-        if !copies {
+        if !scanout.step.keeps_copy() {
             self.drop_shadow(index, context);
+        } else if let (false, Some(shadow)) = (copies, &mut scanout.shadow) {
+            // What the guest draws meanwhile is not noted: all of it has to be copied then.
+            shadow.due = Region::of(shadow.slots.whole());
         }
     }
 

@@ -19,11 +19,11 @@ use super::later;
 const FRAMES: u32 = 60;
 
 /// How many are enough to see whether a guest keeps step in place by now. While it does not, each of them
-/// costs a refresh.
-const FRAMES_OF_RETURN: u32 = 12;
+/// costs a refresh, so that it is over once they can't be frequent enough any more.
+const FRAMES_OF_RETURN: u32 = 6;
 
-/// So many after a change are not counted: the host still has some that were made before.
-const SETTLING: u32 = 4;
+/// So many after a change are not counted: the host still has one that was made before, and one may have waited for it.
+const SETTLING: u32 = 2;
 
 /// Longer than this between two frames, in refreshes, and the guest does not animate.
 const PAUSE: u32 = 8;
@@ -100,8 +100,14 @@ impl Step {
         matches!(self.way, Way::Trying { .. } | Way::Copied)
     }
 
+    /// Whether the memory for copies is kept, even if it is not used right now: getting it takes longer than
+    /// the look whether the guest can do without.
+    pub(super) fn keeps_copy(&self) -> bool {
+        self.copies() || self.way == Way::Returning
+    }
+
     /// A frame of the guest is on its plane, where one lasts for `refresh`. Returns whether
-    /// [`Step::copies`] says something else now.
+    /// [`Step::copies`] or [`Step::keeps_copy`] says something else now.
     pub(super) fn presented(&mut self, now: Instant, refresh: Duration) -> bool {
         if self.settling > 0 {
             self.settling = self.settling.saturating_sub(1);
@@ -111,7 +117,7 @@ impl Step {
             return false;
         };
         let may_try = self.not_before.is_none_or(|time| time <= now);
-        let before = self.copies();
+        let before = (self.copies(), self.keeps_copy());
         match self.way {
             Way::InPlace if share < POOR && may_try => self.way = Way::Trying { before: share },
             Way::Trying { before } => {
@@ -133,12 +139,11 @@ impl Step {
             }
             Way::InPlace | Way::Copied => {}
         }
-        let changed = before != self.copies();
-        if changed {
+        if before.0 != self.copies() {
             self.settling = SETTLING;
             self.seen = None;
         }
-        changed
+        before != (self.copies(), self.keeps_copy())
     }
 
     /// There is no memory for copies.
@@ -173,14 +178,19 @@ impl Step {
             Way::Returning => FRAMES_OF_RETURN,
             Way::InPlace | Way::Trying { .. } | Way::Copied => FRAMES,
         };
-        if seen.frames < wanted {
+        let took = now.saturating_duration_since(seen.first).as_micros();
+        let thousandths = |frames: u32| {
+            let shown = refresh.as_micros().saturating_mul(frames.into());
+            u32::try_from(shown.saturating_mul(1000).checked_div(took)?).ok()
+        };
+        let share = thousandths(seen.frames);
+        let is_lost =
+            self.way == Way::Returning && thousandths(wanted).is_some_and(|share| share < POOR);
+        if seen.frames < wanted && !is_lost {
             return None;
         }
-        let took = now.saturating_duration_since(seen.first).as_micros();
-        let shown = refresh.as_micros().saturating_mul(seen.frames.into());
         self.seen = None;
-        let share = shown.saturating_mul(1000).checked_div(took)?;
-        u32::try_from(share).ok()
+        share
     }
 }
 
@@ -223,8 +233,11 @@ mod tests {
                 self.copies += u32::from(copies);
                 let refreshes = if copies { self.copied } else { self.in_place };
                 self.now += REFRESH * refreshes;
+                let keeps = self.step.keeps_copy();
                 let changed = self.step.presented(self.now, REFRESH);
-                assert_eq!(changed, copies != self.step.copies());
+                let now = (self.step.copies(), self.step.keeps_copy());
+                assert_eq!(changed, (copies, keeps) != now);
+                assert!(!now.0 || now.1, "copies without memory for them");
             }
         }
     }
@@ -249,6 +262,21 @@ mod tests {
             u128::from(guest.copies) > all * 98 / 100,
             "hardly ever tried in place"
         );
+    }
+
+    #[test]
+    fn a_look_whether_a_guest_keeps_step_again_costs_it_few_refreshes_and_no_new_memory() {
+        let mut guest = Guest::new(2, 1);
+        guest.runs(SECONDS(5));
+        let began = guest.now;
+        let mut in_place = 0;
+        while in_place == 0 || !guest.step.copies() {
+            guest.runs(REFRESH);
+            assert!(guest.step.keeps_copy());
+            in_place += u32::from(!guest.step.copies());
+            assert!(guest.now < began + SECONDS(20));
+        }
+        assert!(in_place <= 8, "{in_place} frames in place");
     }
 
     #[test]
