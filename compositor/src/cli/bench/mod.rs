@@ -163,7 +163,12 @@ impl Bench {
             );
         }
         if !has_figures(&outcome.report) {
-            bail!("Could not measure anything. `lucarne bench --list` says what is missing");
+            let is_any = outcome
+                .report
+                .scenarios
+                .iter()
+                .any(|it| !it.cases.is_empty());
+            bail!(nothing_measured(&self.cases, is_any));
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -227,6 +232,20 @@ impl Bench {
             .and_then(|()| out.flush())
             .context("Could not print the table")
     }
+}
+
+/// Why there is no figure at all: cases were asked for by `words`, and whether there was `any` of them.
+fn nothing_measured(words: &[String], any: bool) -> String {
+    if words.is_empty() || any {
+        return "Could not measure anything. `lucarne bench --list` says what is missing"
+            .to_owned();
+    }
+    let words: Vec<String> = words.iter().map(|words| format!("{words:?}")).collect();
+    format!(
+        "Could not measure anything: no case of these scenarios has {} in its name. A run without \
+         `--case` shows the names, and `lucarne bench --list` what is missing",
+        words.join(" or ")
+    )
 }
 
 /// Reports of earlier runs as one. `missing` are parts that failed, each followed by the reason.
@@ -321,6 +340,19 @@ mod tests {
         assert_eq!(plan(&["--short"]).repetitions, SHORT_REPETITIONS);
         assert_eq!(plan(&["--short", "--repetitions", "5"]).repetitions, 5);
         assert!(bench(&["--repetitions", "0"]).is_err());
+    }
+
+    #[test]
+    fn words_that_no_case_has_are_named() {
+        let words = ["blob, 61 Hz".to_owned(), "at rset".to_owned()];
+        let said = nothing_measured(&words, false);
+        assert!(
+            said.contains(r#"has "blob, 61 Hz" or "at rset" in its name"#),
+            "{said}"
+        );
+        let listed = nothing_measured(&[], false);
+        assert!(listed.contains("--list") && !listed.contains("name"));
+        assert_eq!(nothing_measured(&words, true), listed);
     }
 
     #[test]
