@@ -24,7 +24,8 @@ const NOISE: u8 = 2;
 const EDGES: usize = 500;
 
 /// Shows the frame `$count` and keeps it: kmscube has its words in a buffer until it ends, which it then cannot, since
-/// the pipe that it writes them to is full. It looks at its input, too.
+/// the pipe that it writes them to is full. It looks at its input, too. (What filled the pipe, empty lines, goes before
+/// its words. Whoever reads it must not end before it is empty.)
 pub const KMSCUBE: &str = r"
 export XDG_RUNTIME_DIR=/run
 mkfifo /tmp/full /tmp/never
@@ -33,7 +34,7 @@ yes '' | head -c 65536 >&9
 stdbuf -o1M kmscube -c $count >&9 <&8 2>/lab/kmscube.log &
 cube=$!
 while [ ! -e /lab/done ]; do sleep 0.1; done
-cat <&9 | sed -u '/^$/d' >>/lab/kmscube.log &
+cat <&9 >>/lab/kmscube.log &
 wait $cube
 ";
 
