@@ -148,7 +148,7 @@ impl Scanout {
         self.damage.clear();
         self.damage.add(shown.source);
         if let Some(shadow) = &mut self.shadow {
-            shadow.due = Region::of(shadow.slots.whole());
+            shadow.lacks_all();
         }
     }
 

@@ -30,6 +30,21 @@ pub(super) struct Shadow {
 }
 
 impl Shadow {
+    fn new(slots: Slots) -> Self {
+        let mut shadow = Self {
+            slots,
+            due: Region::default(),
+            reading: None,
+        };
+        shadow.lacks_all();
+        shadow
+    }
+
+    /// Nothing of the copy is any good: what there is to see is another picture, or was not noted.
+    pub(super) fn lacks_all(&mut self) {
+        self.due = Region::of(self.slots.whole());
+    }
+
     /// Whether all of the picture is there.
     pub(super) fn is_whole(&self) -> bool {
         self.due.is_empty() && self.reading.is_none()
@@ -47,7 +62,7 @@ impl Shadow {
             return false;
         }
         if !done {
-            self.due = Region::of(self.slots.whole());
+            self.lacks_all();
         }
         true
     }
@@ -143,13 +158,8 @@ impl Gpu {
             self.quota.give_bytes(bytes);
             ErrorCode::OutOfMemory
         })?;
-        let due = Region::of(slots.whole());
         if let Some(scanout) = self.scanouts.get_mut(index) {
-            scanout.shadow = Some(Shadow {
-                slots,
-                due,
-                reading: None,
-            });
+            scanout.shadow = Some(Shadow::new(slots));
         }
         Ok(())
     }
@@ -177,7 +187,7 @@ impl Gpu {
             self.drop_shadow(index, context);
         } else if let (false, Some(shadow)) = (copies, &mut scanout.shadow) {
             // What the guest draws meanwhile is not noted: all of it has to be copied then.
-            shadow.due = Region::of(shadow.slots.whole());
+            shadow.lacks_all();
         }
     }
 

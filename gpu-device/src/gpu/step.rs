@@ -31,6 +31,10 @@ const PAUSE: u32 = 8;
 /// Fewer frames than this in a thousand refreshes are worth a trial.
 const POOR: u32 = 750;
 
+/// So many, and a guest that was copied keeps step without. They are more than the ones that are worth a trial: one that
+/// loses a frame now and then already would soon be copied again.
+const GOOD: u32 = 900;
+
 /// Frames that are copied have to be so many times as frequent, in thousandths, to be worth it.
 const WORTH: u32 = 1250;
 
@@ -131,7 +135,7 @@ impl Step {
                 }
             }
             Way::Copied if may_try => self.way = Way::Returning,
-            Way::Returning if share < POOR => self.fall_back(Way::Copied, now),
+            Way::Returning if share < GOOD => self.fall_back(Way::Copied, now),
             Way::Returning => {
                 self.way = Way::InPlace;
                 self.wait = FIRST_WAIT;
@@ -185,7 +189,7 @@ impl Step {
         };
         let share = thousandths(seen.frames);
         let is_lost =
-            self.way == Way::Returning && thousandths(wanted).is_some_and(|share| share < POOR);
+            self.way == Way::Returning && thousandths(wanted).is_some_and(|share| share < GOOD);
         if seen.frames < wanted && !is_lost {
             return None;
         }
