@@ -295,6 +295,21 @@ mod tests {
     }
 
     #[test]
+    fn a_guest_that_still_loses_a_refresh_in_four_in_place_stays_copied() {
+        let mut guest = Guest::new(2, 1);
+        guest.runs(SECONDS(5));
+        guest.copies = 0;
+        let mut frames = 0;
+        let end = guest.now + SECONDS(100);
+        while guest.now < end {
+            frames += 1;
+            guest.in_place = if frames % 3 == 0 { 2 } else { 1 };
+            guest.runs(REFRESH);
+        }
+        assert!(guest.copies > frames * 98 / 100, "{}", guest.copies);
+    }
+
+    #[test]
     fn a_slow_guest_is_hardly_ever_copied() {
         let mut guest = Guest::new(2, 2);
         guest.runs(SECONDS(3600));
