@@ -1,7 +1,7 @@
 //! A certain frame of kmscube's turning cube, drawn by several guests at once, against the same frame drawn natively: by
 //! Mesa's llvmpipe in guests that have no 3D, since kmscube wants a graphics card to show it on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -15,6 +15,9 @@ use crate::{
 const DRAWN: Duration = Duration::from_secs(90);
 
 const SOON: Duration = Duration::from_secs(10);
+
+/// A picture that stays this long is the last one: of a guest that others cover a new one is taken once a second only.
+const STAYS: Duration = Duration::from_secs(2);
 
 /// How far a channel of a pixel may be from the native one without counting.
 const NOISE: u8 = 2;
@@ -119,12 +122,13 @@ pub fn last_frame(
         )
     })?;
     let mut last = compositor.guest_picture(guest, 0)?;
-    let mut same = 0;
+    let mut since = Instant::now();
     until(SOON, || {
         let now = compositor.guest_picture(guest, 0)?;
-        same = if now == last { same + 1 } else { 0 };
-        last = now;
-        Ok((same == 20).then_some(()))
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+        Ok((since.elapsed() >= STAYS).then_some(()))
     })
     .with_context(|| format!("Waiting for the frame that {guest} keeps"))?;
     Ok(last)
