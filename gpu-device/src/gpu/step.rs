@@ -18,9 +18,9 @@ use super::later;
 /// How many frames are looked at before something is concluded.
 const FRAMES: u32 = 60;
 
-/// How many are enough to see whether a guest keeps step in place by now. While it does not, each of them
-/// costs a refresh, so that it is over once they can't be frequent enough any more.
-const FRAMES_OF_RETURN: u32 = 6;
+/// How many are looked at to see whether a guest keeps step in place by now. They may be many, since the look is over
+/// as soon as some have failed to come.
+const FRAMES_OF_RETURN: u32 = 120;
 
 /// So many after a change are not counted: the host still has one that was made before, and one may have waited for it.
 const SETTLING: u32 = 2;
@@ -31,9 +31,9 @@ const PAUSE: u32 = 8;
 /// Fewer frames than this in a thousand refreshes are worth a trial.
 const POOR: u32 = 750;
 
-/// So many, and a guest that was copied keeps step without. They are more than the ones that are worth a trial: one that
-/// loses a frame now and then already would soon be copied again.
-const GOOD: u32 = 900;
+/// So many, and a guest that was copied keeps step without. They are more than the ones that are worth a trial: a guest
+/// that is known to lose hardly any frame when it is copied is to lose hardly any in place, either.
+const GOOD: u32 = 970;
 
 /// Frames that are copied have to be so many times as frequent, in thousandths, to be worth it.
 const WORTH: u32 = 1250;
@@ -121,21 +121,18 @@ impl Step {
             return false;
         };
         let may_try = self.not_before.is_none_or(|time| time <= now);
+        let least = self.least();
         let before = (self.copies(), self.keeps_copy());
         match self.way {
-            Way::InPlace if share < POOR && may_try => self.way = Way::Trying { before: share },
-            Way::Trying { before } => {
-                let wanted = u64::from(before).saturating_mul(WORTH.into()) / 1000;
-                if u64::from(share) >= wanted {
-                    self.way = Way::Copied;
-                    self.wait = FIRST_WAIT;
-                    self.not_before = Some(later(now, self.wait));
-                } else {
-                    self.fall_back(Way::InPlace, now);
-                }
+            Way::InPlace if share < least && may_try => self.way = Way::Trying { before: share },
+            Way::Trying { .. } if share < least => self.fall_back(Way::InPlace, now),
+            Way::Trying { .. } => {
+                self.way = Way::Copied;
+                self.wait = FIRST_WAIT;
+                self.not_before = Some(later(now, self.wait));
             }
             Way::Copied if may_try => self.way = Way::Returning,
-            Way::Returning if share < GOOD => self.fall_back(Way::Copied, now),
+            Way::Returning if share < least => self.fall_back(Way::Copied, now),
             Way::Returning => {
                 self.way = Way::InPlace;
                 self.wait = FIRST_WAIT;
@@ -162,9 +159,20 @@ impl Step {
         self.wait = self.wait.saturating_mul(2).min(LONGEST_WAIT);
     }
 
-    /// Counts a frame. Returns how many there are in a thousand refreshes when enough were seen.
+    /// Fewer frames than this in a thousand refreshes are too few.
+    fn least(&self) -> u32 {
+        match self.way {
+            Way::InPlace => POOR,
+            Way::Trying { before } => before.saturating_mul(WORTH) / 1000,
+            Way::Copied => 0,
+            Way::Returning => GOOD,
+        }
+    }
+
+    /// Counts a frame. Returns how many there are in a thousand refreshes when enough were seen, or so few
+    /// that those still missing could not make up for it.
     fn count(&mut self, now: Instant, refresh: Duration) -> Option<u32> {
-        let pause = refresh.saturating_mul(PAUSE);
+        let (pause, least) = (refresh.saturating_mul(PAUSE), self.least());
         let seen = match &mut self.seen {
             Some(seen) if now.saturating_duration_since(seen.last) < pause => seen,
             seen => {
@@ -183,14 +191,17 @@ impl Step {
             Way::InPlace | Way::Trying { .. } | Way::Copied => FRAMES,
         };
         let took = now.saturating_duration_since(seen.first).as_micros();
-        let thousandths = |frames: u32| {
-            let shown = refresh.as_micros().saturating_mul(frames.into());
-            u32::try_from(shown.saturating_mul(1000).checked_div(took)?).ok()
+        let missing = wanted.saturating_sub(seen.frames);
+        let one = refresh.as_micros();
+        let thousandths = |frames: u32, micros: u128| {
+            let shown = one.saturating_mul(frames.into());
+            u32::try_from(shown.saturating_mul(1000).checked_div(micros)?).ok()
         };
-        let share = thousandths(seen.frames);
-        let is_lost =
-            self.way == Way::Returning && thousandths(wanted).is_some_and(|share| share < GOOD);
-        if seen.frames < wanted && !is_lost {
+        // If each that is missing came with the next refresh.
+        let at_best = took.saturating_add(one.saturating_mul(missing.into()));
+        let is_lost = thousandths(wanted, at_best).is_some_and(|share| share < least);
+        let share = thousandths(seen.frames, took);
+        if missing > 0 && !is_lost {
             return None;
         }
         self.seen = None;
@@ -292,6 +303,22 @@ mod tests {
         guest.copies = 0;
         guest.runs(SECONDS(100));
         assert_eq!(guest.copies, 0);
+    }
+
+    #[test]
+    fn a_guest_that_falls_out_of_step_once_it_is_back_in_place_is_soon_copied_again() {
+        let mut guest = Guest::new(2, 1);
+        guest.runs(SECONDS(5));
+        guest.in_place = 1;
+        while guest.step.keeps_copy() {
+            guest.runs(REFRESH);
+        }
+        guest.in_place = 2;
+        let began = guest.now;
+        while !guest.step.copies() {
+            guest.runs(REFRESH);
+            assert!(guest.now < began + REFRESH * 50);
+        }
     }
 
     #[test]
