@@ -96,7 +96,16 @@ pub fn run(bench: &Bench, place: &Place) -> Result<String> {
     .with_context(words)?;
 
     let (x, y) = BUTTON;
+    let dark = button(&compositor.guest_picture("guest", 0)?);
     message(&["pointer", "move", &x.to_string(), &y.to_string()])?;
+    // The panel is there to be seen before it listens to a pointer, and a click before that is lost. It brightens the
+    // button under one.
+    until(SOON, || {
+        let picture = compositor.guest_picture("guest", 0)?;
+        Ok((button(&picture) != dark).then_some(()))
+    })
+    .context("After the pointer was moved over the panel's button")
+    .with_context(words)?;
     message(&["pointer", "click"])?;
     folder
         .wait_for("started", SOON)
@@ -133,9 +142,14 @@ pub fn run(bench: &Bench, place: &Place) -> Result<String> {
     Ok(format!("{letters} pixels of letters"))
 }
 
-/// Whether the panel has more than one colour where its button is.
+/// The panel where its button is.
+fn button(picture: &Picture) -> Picture {
+    picture.crop(0, 0, 44, PANEL)
+}
+
+/// Whether the panel has more than one colour there.
 fn has_button(picture: &Picture) -> bool {
-    picture.crop(0, 0, 44, PANEL).colours(3) == 3
+    button(picture).colours(3) == 3
 }
 
 /// How many pixels below the panel are not of a colour.
