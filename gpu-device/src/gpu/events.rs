@@ -147,8 +147,8 @@ impl Gpu {
             }
         }
         self.flushes.shown(index, shown.newest);
-        if zero_copy {
-            self.keep_step(index, context);
+        if let (true, Some(drawn)) = (zero_copy, shown.flushed_at) {
+            self.keep_step(index, drawn, context);
         }
     }
 

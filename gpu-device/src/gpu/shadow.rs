@@ -3,6 +3,8 @@
 //! A shadow belongs to a scanout, not to a blob: a guest that flips between three blobs needs one
 //! copy, not three.
 
+use std::time::Instant;
+
 use protocols::virtio_gpu::{ErrorCode, Rect};
 use tracing::debug;
 
@@ -164,8 +166,8 @@ impl Gpu {
         Ok(())
     }
 
-    /// A frame of a scanout is on a plane: looks whether copies would help its guest, or do.
-    pub(super) fn keep_step(&mut self, index: usize, context: &mut Context<'_>) {
+    /// A frame of a scanout, drawn at `drawn`, is on a plane: looks whether copies would help its guest, or do.
+    pub(super) fn keep_step(&mut self, index: usize, drawn: Instant, context: &mut Context<'_>) {
         let Some(scanout) = self.scanouts.get_mut(index) else {
             return;
         };
@@ -175,7 +177,7 @@ impl Gpu {
         if matches!(resource, Some(Ok(resource)) if matches!(resource.kind, Kind::Host(_))) {
             return;
         }
-        if !scanout.step.presented(context.now, scanout.refresh) {
+        if !scanout.step.presented(drawn, context.now, scanout.refresh) {
             return;
         }
         let copies = scanout.step.copies();

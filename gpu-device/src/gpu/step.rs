@@ -5,7 +5,8 @@
 //! guest's memory itself is on a plane, a flip can't be answered before it has happened: the guest
 //! would draw over what the screen still reads. A guest that ticks just before the answer, or too
 //! late for the host's next frame, therefore misses every second tick, for as long as its clock needs
-//! to drift away: minutes, or hours.
+//! to drift away: minutes, or hours. One whose ticks and answers come at the same moment misses one now
+//! and then, by chance.
 //!
 //! With a copy on the plane nothing of the guest's is read any more once the frame is made, so that
 //! it can have its answer at once. Whether that is what it lacks shows only by trying: a program that
@@ -31,12 +32,14 @@ const PAUSE: u32 = 8;
 /// Fewer frames than this in a thousand refreshes are worth a trial.
 const POOR: u32 = 750;
 
-/// So many, and a guest that was copied keeps step without. They are more than the ones that are worth a trial: a guest
-/// that is known to lose hardly any frame when it is copied is to lose hardly any in place, either.
-const GOOD: u32 = 970;
+/// So many frames of a hundred at least that missed their tick are worth one, too, where most are prompt. A guest that
+/// hesitates now and then looks the same, which the trial tells; a restless host does not, for it shows frames late that
+/// were drawn in time.
+const MISSED: u32 = 5;
 
-/// Frames that are copied have to be so many times as frequent, in thousandths, to be worth it.
-const WORTH: u32 = 1250;
+/// So many of the frames that a guest has as copies, in thousandths, and it keeps step without. They are more than the
+/// ones that are worth a trial: it is known to do better.
+const GOOD: u32 = 970;
 
 /// The first wait until the other way is tried again. It doubles while that does not help.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
@@ -47,10 +50,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 /// How a scanout's frames reach its plane.
 ///
 /// ```text
-///            too few frames            much more of them            the wait is over
+///            too few frames,          not half as many
+///            or ticks missed               lost                the wait is over
 /// InPlace ──────────────────▶ Trying ────────────────────▶ Copied ──────────────────▶ Returning
 ///   ▲ ▲                         │                            ▲                          │ │
-///   │ └─── hardly more: wait ───┘                            └──── too few: wait ───────┘ │
+///   │ └──── no better: wait ────┘                            └──── too few: wait ───────┘ │
 ///   └──────────────────────────────────── enough ─────────────────────────────────────────┘
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +65,9 @@ enum Way {
     Trying { before: u32 },
     /// Copies, because the guest keeps step with them and not without.
     Copied,
-    /// The guest's memory, to see whether it keeps step with that by now.
-    Returning,
+    /// The guest's memory, to see whether it keeps step with that by now: as copies there were so many frames in a
+    /// thousand refreshes.
+    Returning { copied: u32 },
 }
 
 /// What is known of a scanout's guest.
@@ -84,6 +89,48 @@ struct Seen {
     last: Instant,
     /// After the first.
     frames: u32,
+    /// Those of them that were drawn within half a refresh of the frame before.
+    prompt: u32,
+    /// Those that were not within a whole one: the guest had missed its tick.
+    missed: u32,
+}
+
+impl Seen {
+    fn begin(now: Instant) -> Self {
+        Self {
+            first: now,
+            last: now,
+            frames: 0,
+            prompt: 0,
+            missed: 0,
+        }
+    }
+
+    /// Counts a frame that the guest had drawn at `drawn`.
+    fn add(&mut self, drawn: Instant, now: Instant, refresh: Duration) {
+        let after = drawn.saturating_duration_since(self.last);
+        self.last = now;
+        self.frames = self.frames.saturating_add(1);
+        if after.saturating_mul(2) < refresh {
+            self.prompt = self.prompt.saturating_add(1);
+        } else if after > refresh {
+            self.missed = self.missed.saturating_add(1);
+        }
+    }
+
+    /// Whether the guest's ticks come when its answers do.
+    fn misses_ticks(&self) -> bool {
+        self.prompt > self.frames / 2
+            && self.missed.saturating_mul(100) >= self.frames.saturating_mul(MISSED)
+    }
+}
+
+/// What a look at a guest has shown.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    /// How many frames there were in a thousand refreshes.
+    share: u32,
+    misses_ticks: bool,
 }
 
 impl Default for Step {
@@ -107,33 +154,36 @@ impl Step {
     /// Whether the memory for copies is kept, even if it is not used right now: getting it takes longer than
     /// the look whether the guest can do without.
     pub(super) fn keeps_copy(&self) -> bool {
-        self.copies() || self.way == Way::Returning
+        self.copies() || matches!(self.way, Way::Returning { .. })
     }
 
-    /// A frame of the guest is on its plane, where one lasts for `refresh`. Returns whether
+    /// A frame that the guest had drawn at `drawn` is on its plane, where one lasts for `refresh`. Returns whether
     /// [`Step::copies`] or [`Step::keeps_copy`] says something else now.
-    pub(super) fn presented(&mut self, now: Instant, refresh: Duration) -> bool {
+    pub(super) fn presented(&mut self, drawn: Instant, now: Instant, refresh: Duration) -> bool {
         if self.settling > 0 {
             self.settling = self.settling.saturating_sub(1);
             return false;
         }
-        let Some(share) = self.count(now, refresh) else {
+        let Some(look) = self.count(drawn, now, refresh) else {
             return false;
         };
+        let share = look.share;
         let may_try = self.not_before.is_none_or(|time| time <= now);
         let least = self.least();
         let before = (self.copies(), self.keeps_copy());
         match self.way {
-            Way::InPlace if share < least && may_try => self.way = Way::Trying { before: share },
+            Way::InPlace if may_try && (share < least || look.misses_ticks) => {
+                self.way = Way::Trying { before: share };
+            }
             Way::Trying { .. } if share < least => self.fall_back(Way::InPlace, now),
             Way::Trying { .. } => {
                 self.way = Way::Copied;
                 self.wait = FIRST_WAIT;
                 self.not_before = Some(later(now, self.wait));
             }
-            Way::Copied if may_try => self.way = Way::Returning,
-            Way::Returning if share < least => self.fall_back(Way::Copied, now),
-            Way::Returning => {
+            Way::Copied if may_try => self.way = Way::Returning { copied: share },
+            Way::Returning { .. } if share < least => self.fall_back(Way::Copied, now),
+            Way::Returning { .. } => {
                 self.way = Way::InPlace;
                 self.wait = FIRST_WAIT;
                 self.not_before = None;
@@ -163,31 +213,27 @@ impl Step {
     fn least(&self) -> u32 {
         match self.way {
             Way::InPlace => POOR,
-            Way::Trying { before } => before.saturating_mul(WORTH) / 1000,
+            // Copies are worth it if not half as many are lost.
+            Way::Trying { before } => 1000_u32.saturating_sub(1000_u32.saturating_sub(before) / 2),
             Way::Copied => 0,
-            Way::Returning => GOOD,
+            Way::Returning { copied } => copied.min(1000).saturating_mul(GOOD) / 1000,
         }
     }
 
-    /// Counts a frame. Returns how many there are in a thousand refreshes when enough were seen, or so few
-    /// that those still missing could not make up for it.
-    fn count(&mut self, now: Instant, refresh: Duration) -> Option<u32> {
+    /// Counts a frame. Returns what it looks like when enough were seen, or so few that those still missing
+    /// could not make up for it.
+    fn count(&mut self, drawn: Instant, now: Instant, refresh: Duration) -> Option<Look> {
         let (pause, least) = (refresh.saturating_mul(PAUSE), self.least());
         let seen = match &mut self.seen {
             Some(seen) if now.saturating_duration_since(seen.last) < pause => seen,
             seen => {
-                *seen = Some(Seen {
-                    first: now,
-                    last: now,
-                    frames: 0,
-                });
+                *seen = Some(Seen::begin(now));
                 return None;
             }
         };
-        seen.last = now;
-        seen.frames = seen.frames.saturating_add(1);
+        seen.add(drawn, now, refresh);
         let wanted = match self.way {
-            Way::Returning => FRAMES_OF_RETURN,
+            Way::Returning { .. } => FRAMES_OF_RETURN,
             Way::InPlace | Way::Trying { .. } | Way::Copied => FRAMES,
         };
         let took = now.saturating_duration_since(seen.first).as_micros();
@@ -200,12 +246,16 @@ impl Step {
         // If each that is missing came with the next refresh.
         let at_best = took.saturating_add(one.saturating_mul(missing.into()));
         let is_lost = thousandths(wanted, at_best).is_some_and(|share| share < least);
-        let share = thousandths(seen.frames, took);
         if missing > 0 && !is_lost {
             return None;
         }
+        let misses_ticks = seen.misses_ticks();
+        let share = thousandths(seen.frames, took);
         self.seen = None;
-        share
+        Some(Look {
+            share: share?,
+            misses_ticks,
+        })
     }
 }
 
@@ -249,7 +299,8 @@ mod tests {
                 let refreshes = if copies { self.copied } else { self.in_place };
                 self.now += REFRESH * refreshes;
                 let keeps = self.step.keeps_copy();
-                let changed = self.step.presented(self.now, REFRESH);
+                let drawn = self.now - REFRESH * 2 / 3;
+                let changed = self.step.presented(drawn, self.now, REFRESH);
                 let now = (self.step.copies(), self.step.keeps_copy());
                 assert_eq!(changed, (copies, keeps) != now);
                 assert!(!now.0 || now.1, "copies without memory for them");
@@ -337,6 +388,28 @@ mod tests {
     }
 
     #[test]
+    fn a_guest_that_misses_a_tick_now_and_then_is_copied() {
+        let mut guest = Guest::new(1, 1);
+        for frame in 0..120 {
+            guest.in_place = if frame % 12 == 0 { 2 } else { 1 };
+            guest.runs(REFRESH);
+        }
+        assert!(guest.step.copies());
+    }
+
+    #[test]
+    fn a_guest_whose_frames_the_host_shows_late_now_and_then_is_not_copied() {
+        let mut step = Step::default();
+        let mut now = Instant::now();
+        for frame in 0..1000 {
+            let drawn = now + REFRESH / 3;
+            now += REFRESH * if frame % 12 == 0 { 2 } else { 1 };
+            step.presented(drawn, now, REFRESH);
+            assert!(!step.copies());
+        }
+    }
+
+    #[test]
     fn a_slow_guest_is_hardly_ever_copied() {
         let mut guest = Guest::new(2, 2);
         guest.runs(SECONDS(3600));
@@ -372,7 +445,7 @@ mod tests {
             let mut now = Instant::now();
             for (wait, refresh, fails) in frames {
                 now += Duration::from_micros(wait);
-                step.presented(now, Duration::from_micros(refresh));
+                step.presented(now - Duration::from_micros(wait / 2), now, Duration::from_micros(refresh));
                 if fails && step.copies() {
                     step.cannot_copy(now);
                     prop_assert!(!step.copies());
