@@ -110,10 +110,15 @@ pub fn output(command: &mut Command) -> Result<String> {
         format!("Starting {program}: is it installed? `cargo xtask setup` does it")
     })?;
     if !output.status.success() {
+        // Our own errors are among what is printed.
+        let said = [&output.stderr, &output.stdout].map(|said| String::from_utf8_lossy(said));
+        let said = said.iter().map(|said| said.trim());
         bail!(
             "{program} failed ({}): {}",
             output.status,
-            String::from_utf8_lossy(&output.stderr).trim()
+            said.filter(|said| !said.is_empty())
+                .collect::<Vec<_>>()
+                .join("\n")
         );
     }
     String::from_utf8(output.stdout).with_context(|| format!("Reading what {program} printed"))
