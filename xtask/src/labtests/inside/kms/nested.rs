@@ -72,9 +72,9 @@ pub fn pattern(desk: &Desk) -> Result<String> {
 
 /// The guest's page flips are nearly as many as the bare program's.
 ///
-/// Measured, they are 98 to 99.4 in 100, and down to 95 in minutes in which the machine under the lab stands still now
-/// and then, which costs the bare program nothing; the guest alone, with a device that answers at once, flips 60 times a
-/// second.
+/// Measured, they are 98 to 99.4 in 100 on most runs. On others it was 95 to 97, down to 90 once where a guest's ticks came
+/// with its answers and it was not copied yet for that; what else there is, is the machine's, as far as a trace of single
+/// frames showed. The guest alone, with a device that answers at once, flips 60 times a second.
 pub fn flips(desk: &Desk) -> Result<String> {
     let card = Vkms::new("flips", 1, Planes::MANY)?;
     let lab = lab(desk);
